@@ -1,0 +1,1 @@
+"""The call: what INVITE, SDP and MSRP mean together, without I/O."""

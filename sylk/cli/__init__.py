@@ -1,0 +1,1 @@
+"""The commands: sylk-server and sylk-chat."""

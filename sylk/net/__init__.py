@@ -1,0 +1,1 @@
+"""Transports on trio: sockets, queues and clocks, and no protocol decision."""

@@ -1,0 +1,62 @@
+# Each target first does whatever set-up is missing; a second `make install` is instant.
+# UV_VERSION is also pinned in pyproject.toml, so that the lock file holds its hash.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help install run chat test bench lock sample clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+install: $(STAMP) ## Build .venv with the project and what its tests need
+
+$(STAMP): pyproject.toml uv.lock Makefile
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "Sylk needs Python 3.11 or newer: install python3 and python3-venv." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Sylk needs Python 3.11 or newer, this is $$($(PYTHON) --version 2>&1):" \
+		"install a newer one and run make PYTHON=python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv and ensurepip are missing: install python3-venv." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv==$(UV_VERSION)
+	@$(BIN)/uv sync --frozen --quiet
+	@touch $@
+
+run: $(STAMP) ## Run the server
+	$(BIN)/sylk-server
+
+chat: $(STAMP) ## Join a room: make chat URI=sip:lobby@127.0.0.1
+	@$(BIN)/sylk-chat '$(or $(URI),sip:lobby@127.0.0.1)'
+
+test: $(STAMP) ## Check style, layers and types, then run the tests with branch coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# It is slow, so it sees only files that have something for it.
+	grep -rl --include='*.py' 'async def' sylk apps tests benchmarks | \
+		xargs -r $(BIN)/flake8-async --enable=ASYNC101,ASYNC103,ASYNC119
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+bench: $(STAMP) ## Measure speed
+	$(BIN)/python -m benchmarks
+
+lock: $(STAMP) ## Take the newest releases into uv.lock
+	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple
+
+sample: $(STAMP) ## Write sylk.ini.sample anew from the settings
+	text=$$($(BIN)/python -m sylk.config) && echo "$$text" > sylk.ini.sample
+
+clean: ## Remove .venv and what the checks leave behind
+	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

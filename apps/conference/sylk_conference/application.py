@@ -1,0 +1,183 @@
+"""The conference application: an INVITE to any URI makes or joins the room of that URI."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import trio
+
+from sylk_conference.notices import name_of, notice, welcome
+from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
+from sylk_conference.settings import ConferenceSettings
+
+from sylk.application import Application
+from sylk.errors import RemoteProtocolError
+from sylk.payload.cpim import Address
+from sylk.session import Broadcast, Chat, ChatMessage, Invitation
+
+CHATROOM = ("private-messages",)
+ROOM_NAME = "Conference Room"
+
+PACE_BYTES = 256 * 1024
+"""Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
+
+PACE_PAUSE = 0.005
+PACE_LIMIT = 1.0
+"""Seconds: how often the room is looked at then, and how long at most."""
+
+
+@dataclass(slots=True)
+class _OpenRoom:
+    """A room and the chats of those who are in it."""
+
+    room: Room
+    chats: dict[Participant, Chat] = field(default_factory=dict[Participant, Chat])
+
+    def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
+        broadcast.send_to(
+            chat for participant, chat in self.chats.items() if participant is not sender
+        )
+
+    def whisper(self, delivery: Delivery) -> None:
+        broadcast = Broadcast()
+        broadcast.add(delivery.body)
+        broadcast.send_to(self.chats[participant] for participant in delivery.recipients or ())
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether more than half of the room has not taken what was said."""
+        slow = sum(chat.backlog > PACE_BYTES for chat in self.chats.values())
+        return 2 * slow > len(self.chats)
+
+
+class Conference(Application):
+    """Rooms in which everybody hears everybody, each gone when its last participant is."""
+
+    name = "conference"
+    settings_class = ConferenceSettings
+    settings: ConferenceSettings
+
+    def __init__(self, settings: ConferenceSettings) -> None:
+        super().__init__(settings)
+        self._rooms: dict[bytes, _OpenRoom] = {}
+
+    async def handle_invitation(self, invitation: Invitation) -> None:
+        """Let the caller into the room that he called, until he leaves."""
+        if not invitation.offers_chat:
+            await invitation.reject(488)
+            return
+        uri = str(invitation.request_uri.aor)
+        if (status := self._refusal(comparable(uri.encode()))) is not None:
+            await invitation.reject(status)
+            return
+        address = Address(uri, ROOM_NAME)
+        async with invitation.accept(focus=True, chatroom=CHATROOM, local=address) as chat:
+            await self._take_part(address, chat)
+
+    def _refusal(self, key: bytes) -> int | None:
+        open_room = self._rooms.get(key)
+        if open_room is None:
+            return 503 if len(self._rooms) >= self.settings.max_rooms else None
+        return 486 if len(open_room.chats) >= self.settings.max_participants else None
+
+    async def _take_part(self, address: Address, chat: Chat) -> None:
+        open_room, participant = self._join(address, chat)
+        try:
+            while True:
+                batch = await chat.receive_batch()
+                self._switch(open_room, participant, batch)
+                if open_room.is_behind:
+                    await self._keep_pace(open_room)
+        finally:
+            self._leave(open_room, participant, chat)
+
+    # Coming and going
+
+    def _join(self, address: Address, chat: Chat) -> tuple[_OpenRoom, Participant]:
+        key = comparable(address.uri.encode())
+        open_room = self._rooms.get(key)
+        if open_room is None:
+            open_room = self._rooms[key] = _OpenRoom(Room(address))
+            self.logger.info("room %s opened", address.uri)
+        room = open_room.room
+        person = comparable(chat.remote.uri.encode())
+        is_new = not room.is_present(person)
+        others = [sessions[0].address for key, sessions in room.people.items() if key != person]
+        participant = room.join(chat.remote)
+        open_room.chats[participant] = chat
+        self.logger.info(
+            "%s joined %s (%d sessions)", chat.remote.uri, address.uri, len(open_room.chats)
+        )
+        chat.post(welcome(room.address, others, _date_time()))
+        if is_new:
+            self._tell(open_room, f"{name_of(chat.remote)} has joined the room", participant)
+        return open_room, participant
+
+    def _leave(self, open_room: _OpenRoom, participant: Participant, chat: Chat) -> None:
+        room = open_room.room
+        room.leave(participant)
+        del open_room.chats[participant]
+        self.logger.info(
+            "%s left %s (%d sessions): %s",
+            chat.remote.uri,
+            room.address.uri,
+            len(open_room.chats),
+            chat.call.reason or "the server stops",
+        )
+        if not open_room.chats:
+            del self._rooms[room.key]
+            self.logger.info("room %s closed", room.address.uri)
+        elif not room.is_present(participant.key):
+            self._tell(open_room, f"{name_of(chat.remote)} has left the room")
+
+    def _tell(self, open_room: _OpenRoom, text: str, about: Participant | None = None) -> None:
+        broadcast = Broadcast()
+        broadcast.add(notice(open_room.room.address, text, _date_time()))
+        open_room.broadcast(broadcast, about)
+
+    # Talking
+
+    def _switch(
+        self, open_room: _OpenRoom, sender: Participant, batch: Sequence[ChatMessage]
+    ) -> None:
+        """Decide on all that one read brought, pass it on in one go, then answer for it."""
+        chat = open_room.chats[sender]
+        now = _date_time().encode()
+        accepted: list[ChatMessage] = []
+        broadcast = Broadcast()
+        for message in batch:
+            try:
+                delivery = open_room.room.post(sender, message.body, message.envelope, now)
+            except RemoteProtocolError as error:
+                self._refuse(chat, message, error)
+                continue
+            accepted.append(message)
+            if delivery.recipients is None:
+                broadcast.add(delivery.body)
+                continue
+            # What was said before a whisper is heard before it.
+            if len(broadcast):
+                open_room.broadcast(broadcast, sender)
+                broadcast = Broadcast()
+            open_room.whisper(delivery)
+        if len(broadcast):
+            open_room.broadcast(broadcast, sender)
+        chat.accept(accepted)
+
+    def _refuse(self, chat: Chat, message: ChatMessage, error: RemoteProtocolError) -> None:
+        self.logger.info(
+            "refused a message of %s with %d: %s", chat.remote.uri, error.status, error
+        )
+        # COMPAT: deployed clients know a malformed CPIM only as a REPORT after a 200.
+        as_report = error.as_report if isinstance(error, Refusal) else True
+        chat.refuse(message, error.status, as_report=as_report)
+
+    async def _keep_pace(self, open_room: _OpenRoom) -> None:
+        """Hold one sender back while most of the room is behind; a minority never slows anyone."""
+        with trio.move_on_after(PACE_LIMIT):
+            while open_room.is_behind:
+                await trio.sleep(PACE_PAUSE)
+
+
+def _date_time() -> str:
+    return datetime.now(UTC).isoformat()

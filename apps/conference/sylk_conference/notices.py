@@ -1,0 +1,35 @@
+"""What the room itself says: the welcome, and who came and went."""
+
+from sylk.payload.cpim import Address, CpimMessage
+
+# COMPAT: clients show a message with this header as a notice, not as somebody's words.
+_STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
+
+_NAMES_IN_WELCOME = 10
+
+
+def name_of(address: Address) -> str:
+    """Return a person as a notice names him: display name and address, or the address alone."""
+    uri = address.uri.partition(":")[2]
+    return f"{address.display_name} <{uri}>" if address.display_name else uri
+
+
+def welcome(room: Address, others: list[Address], date_time: str) -> bytes:
+    """Return the message/cpim that greets a newcomer and tells who else is here."""
+    if not others:
+        text = "Welcome! You are the first one here."
+    else:
+        names = ", ".join(name_of(other) for other in others[:_NAMES_IN_WELCOME])
+        more = len(others) - _NAMES_IN_WELCOME
+        text = f"Welcome! Here already: {names}" + (f" and {more} more." if more > 0 else ".")
+    text += f" Others join at {room.uri.partition(':')[2]}"
+    return CpimMessage.compose(
+        room, room, text.encode(), "text/plain; charset=utf-8", date_time
+    ).render()
+
+
+def notice(room: Address, text: str, date_time: str) -> bytes:
+    """Return a message/cpim that clients show as a notice of the room."""
+    return CpimMessage.compose(
+        room, room, text.encode(), "text/plain; charset=utf-8", date_time, [_STATUS]
+    ).render()

@@ -1,0 +1,138 @@
+"""What one `m=message` line says about a chat, read from SDP and written to it.
+
+Rules: RFC 4975 section 8 (path, accept-types), RFC 6135 (setup), RFC 7701 section 8 (chatroom).
+What deployed clients write is taken too: a missing `setup` is `active`, `*` stands for any type.
+"""
+
+from dataclasses import dataclass, field
+
+from sylk.errors import RemoteProtocolError
+from sylk.msrp.uri import Path, parse_path, render_path
+from sylk.payload.content_type import ContentType
+from sylk.payload.sdp import Attribute, Connection, MediaDescription, SessionDescription
+
+CLEAR_PROTOCOL = "TCP/MSRP"
+_CPIM = ContentType("message", "cpim")
+_ANSWER_TO_SETUP = {"active": "passive", "actpass": "passive", "passive": "active"}
+_ANSWER_TO_DIRECTION = {"sendonly": "recvonly", "recvonly": "sendonly"}
+
+
+@dataclass(slots=True)
+class ChatCapabilities:
+    """What our side of a chat takes, as its m= line tells the peer."""
+
+    accept_types: tuple[str, ...] = ("message/cpim",)
+    accept_wrapped_types: tuple[str, ...] = ("*",)
+    chatroom: tuple[str, ...] | None = None
+    """The tokens of the chatroom attribute of a conference focus; None when we are none."""
+
+
+@dataclass(slots=True)
+class RemoteChat:
+    """A usable chat line of the peer; `index` is its place among the m= lines."""
+
+    index: int
+    path: Path
+    setup: str
+    direction: str
+    accept_types: tuple[str, ...]
+    accept_wrapped_types: tuple[str, ...]
+    chatroom: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def takes_cpim(self) -> bool:
+        """Tell whether messages to this peer can be wrapped in CPIM."""
+        return _CPIM.matches(self.accept_types)
+
+
+def read_chat(description: SessionDescription, index: int) -> RemoteChat:
+    """Read a chat line.
+
+    Raises RemoteProtocolError with status 488 and the reason when the line is no chat that we
+    can carry (RFC 3264 section 6).
+    """
+    media = description.media[index]
+    if media.media != "message":
+        raise _unusable(f"media type {media.media} is not carried here")
+    if media.port == 0:
+        raise _unusable("the media line is switched off")
+    if media.protocol.upper() != CLEAR_PROTOCOL:
+        raise _unusable(f"{media.protocol} is not carried here, {CLEAR_PROTOCOL} is")
+    if media.attribute("file-selector") is not None:
+        raise _unusable("file transfer is not carried here")
+    if media.formats != ["*"]:
+        raise _unusable("the format list of MSRP is *")
+    path_text = media.attribute("path")
+    if not path_text:
+        raise _unusable("the path attribute is missing")
+    try:
+        path = parse_path(path_text)
+    except RemoteProtocolError as error:
+        raise _unusable(f"bad path: {error}") from error
+    accept_types = tuple((media.attribute("accept-types") or "").split())
+    if not accept_types:
+        raise _unusable("the accept-types attribute is missing")
+    setup = (media.attribute("setup") or "active").strip().lower()
+    if setup not in _ANSWER_TO_SETUP:
+        raise _unusable(f"setup:{setup} is not known")
+    return RemoteChat(
+        index=index,
+        path=path,
+        setup=setup,
+        direction=description.direction_of(media),
+        accept_types=accept_types,
+        accept_wrapped_types=tuple((media.attribute("accept-wrapped-types") or "").split()),
+        chatroom=tuple((media.attribute("chatroom") or "").split()),
+    )
+
+
+def describe_chat(
+    path: Path,
+    address: str,
+    capabilities: ChatCapabilities,
+    setup: str,
+    direction: str = "sendrecv",
+) -> MediaDescription:
+    """Write our chat line; the attributes stand in the order in which deployed servers put them."""
+    attributes = [
+        Attribute("path", render_path(path)),
+        Attribute("accept-types", " ".join(capabilities.accept_types)),
+    ]
+    if capabilities.accept_wrapped_types:
+        attributes.append(
+            Attribute("accept-wrapped-types", " ".join(capabilities.accept_wrapped_types))
+        )
+    attributes.append(Attribute("setup", setup))
+    if direction != "sendrecv":
+        attributes.append(Attribute(direction, None))
+    if capabilities.chatroom is not None:
+        attributes.append(Attribute("chatroom", " ".join(capabilities.chatroom) or None))
+    return MediaDescription(
+        media="message",
+        port=path[0].port or 2855,
+        protocol=CLEAR_PROTOCOL,
+        formats=["*"],
+        connection=Connection(address, "IP6" if ":" in address else "IP4"),
+        attributes=attributes,
+    )
+
+
+def answer_setup(offered: str) -> str:
+    """Return our role for the peer's: we listen unless it does (RFC 6135 section 4.2)."""
+    return _ANSWER_TO_SETUP[offered]
+
+
+def answer_direction(offered: str) -> str:
+    """Return the direction that answers `offered` (RFC 3264 section 6.1)."""
+    return _ANSWER_TO_DIRECTION.get(offered, offered)
+
+
+def refuse_media(media: MediaDescription) -> MediaDescription:
+    """Return the answer that switches a media line off: the same line with port 0."""
+    return MediaDescription(
+        media=media.media, port=0, protocol=media.protocol, formats=list(media.formats)
+    )
+
+
+def _unusable(reason: str) -> RemoteProtocolError:
+    return RemoteProtocolError(reason, 488, [("Warning", f'304 sylk "{reason}"')])

@@ -1,0 +1,161 @@
+"""Offer and answer for a session with one chat (RFC 3264, 6337, 6135).
+
+Theory. A session has a description of each side. They change only by an offer and its answer;
+between the two nothing else may be offered. Whoever offers first may be either side: the INVITE
+carries the offer and the 2xx the answer, or the 2xx the offer and the ACK the answer.
+
+    state           input             next
+    NONE            make_offer        LOCAL_OFFER
+    NONE            receive_offer     STABLE         (we answer at once)
+    LOCAL_OFFER     receive_answer    STABLE
+    LOCAL_OFFER     receive_offer     error 491
+    STABLE          make_offer        LOCAL_OFFER
+    STABLE          receive_offer     STABLE
+
+The first usable chat line of the first exchange is the chat of the session and stays it. Every
+offered line is answered in its place, a refused one with port 0, and our session version counts up
+by one whenever what we say has changed.
+"""
+
+from enum import Enum
+
+from sylk.call.media import (
+    ChatCapabilities,
+    RemoteChat,
+    answer_direction,
+    answer_setup,
+    describe_chat,
+    read_chat,
+    refuse_media,
+)
+from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.msrp.uri import Path
+from sylk.payload.sdp import MediaDescription, Origin, SessionDescription
+
+_REQUEST_PENDING = 491
+
+
+class NegotiationState(Enum):
+    """Where offer and answer stand."""
+
+    NONE = "none"
+    LOCAL_OFFER = "local offer"
+    STABLE = "stable"
+
+
+class Negotiation:
+    """The two descriptions of one session and the rules by which they change."""
+
+    def __init__(self, path: Path, address: str, session_name: str, session_id: int) -> None:
+        """Take our MSRP path, the address to put into c= and o=, and the number for o=."""
+        self.state = NegotiationState.NONE
+        self.capabilities = ChatCapabilities()
+        self.chat: RemoteChat | None = None
+        """The peer's side of the chat, once it is known."""
+        self.active = False
+        """True when it is we who connect to the peer's path."""
+        self._path = path
+        self._address = address
+        self._session_name = session_name
+        self._session_id = session_id
+        self._version = session_id
+        self._local: list[MediaDescription] = []
+
+    def make_offer(self) -> bytes:
+        """Return our offer, with the chat line as it stands; raises LocalProtocolError."""
+        if self.state is NegotiationState.LOCAL_OFFER:
+            raise LocalProtocolError("an offer of ours is not answered yet")
+        media = [_switched_off(line) for line in self._local]
+        setup = "actpass" if self.chat is None else ("active" if self.active else "passive")
+        line = describe_chat(self._path, self._address, self.capabilities, setup)
+        if self.chat is None:
+            media.append(line)
+        else:
+            media[self.chat.index] = line
+        self.state = NegotiationState.LOCAL_OFFER
+        return self._describe(media)
+
+    def receive_answer(self, data: bytes) -> RemoteChat:
+        """Take the answer to our offer and return the peer's chat.
+
+        Raises RemoteProtocolError (488) when the peer refused the chat or answers nonsense.
+        """
+        if self.state is not NegotiationState.LOCAL_OFFER:
+            raise LocalProtocolError("there is no offer of ours to answer")
+        description = SessionDescription.parse(data)
+        if len(description.media) != len(self._local):
+            raise RemoteProtocolError("the answer has another number of media lines", 488)
+        index = len(self._local) - 1 if self.chat is None else self.chat.index
+        chat = read_chat(description, index)
+        if self.chat is None:
+            # An answer without setup comes from a peer that listens (RFC 4975 section 8.1).
+            setup = description.media[index].attribute("setup")
+            self.active = (setup or "passive").strip().lower() != "active"
+        self.chat = chat
+        self.state = NegotiationState.STABLE
+        return chat
+
+    def receive_offer(self, data: bytes) -> bytes:
+        """Take the peer's offer and return our answer.
+
+        Afterwards `chat` is None when the peer has switched the chat off. Raises
+        RemoteProtocolError: 488 when there is no chat to take, 491 while our own offer waits.
+        """
+        if self.state is NegotiationState.LOCAL_OFFER:
+            raise RemoteProtocolError("an offer of ours is not answered yet", _REQUEST_PENDING)
+        description = SessionDescription.parse(data)
+        first = self.state is NegotiationState.NONE
+        if not first and len(description.media) < len(self._local):
+            raise RemoteProtocolError(
+                "a media line has gone", 488, [("Warning", '399 sylk "a media line has gone"')]
+            )
+        chat = self.find_chat(description) if first else self._same_chat(description)
+        media = [refuse_media(line) for line in description.media]
+        if chat is not None:
+            if first:
+                self.active = answer_setup(chat.setup) == "active"
+            media[chat.index] = describe_chat(
+                self._path,
+                self._address,
+                self.capabilities,
+                "active" if self.active else "passive",
+                answer_direction(chat.direction),
+            )
+        self.chat = chat
+        self.state = NegotiationState.STABLE
+        return self._describe(media)
+
+    @staticmethod
+    def find_chat(description: SessionDescription) -> RemoteChat:
+        """Return the first usable chat line of an offer.
+
+        Raises RemoteProtocolError (488) with the fault of the line that came nearest.
+        """
+        fault = RemoteProtocolError("no media line that is carried here", 488)
+        for index, media in enumerate(description.media):
+            try:
+                return read_chat(description, index)
+            except RemoteProtocolError as error:
+                if media.media == "message" or not fault.headers:
+                    fault = error
+        raise fault
+
+    def _same_chat(self, description: SessionDescription) -> RemoteChat | None:
+        if self.chat is None or description.media[self.chat.index].port == 0:
+            return None
+        chat = read_chat(description, self.chat.index)
+        # The connection stays; where a new one would go is no business of this exchange.
+        chat.path = self.chat.path
+        return chat
+
+    def _describe(self, media: list[MediaDescription]) -> bytes:
+        if self._local and media != self._local:
+            self._version += 1
+        self._local = media
+        family = "IP6" if ":" in self._address else "IP4"
+        origin = Origin("-", self._session_id, self._version, self._address, family)
+        return SessionDescription(origin=origin, name=self._session_name, media=media).render()
+
+
+def _switched_off(media: MediaDescription) -> MediaDescription:
+    return media if media.port == 0 else refuse_media(media)

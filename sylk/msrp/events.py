@@ -1,0 +1,96 @@
+"""What a session tells its user (RFC 4975 section 7, RFC 7701 section 7)."""
+
+from dataclasses import dataclass
+
+from sylk.msrp.frame import ByteRange, Frame
+
+
+@dataclass(slots=True)
+class IncomingMessage:
+    """A whole message, put together from its chunks.
+
+    `frame` is the request that completed it and waits for an answer, unless `answered` says that
+    it has one. `total` is the size the sender claimed, in whatever it counts, or None.
+    """
+
+    message_id: bytes
+    content_type: bytes
+    body: bytes
+    success_report: bool
+    failure_report: bytes
+    frame: Frame
+    total: int | None = None
+    answered: bool = False
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Bound:
+    """The session has its connection; messages may be sent from now on."""
+
+
+@dataclass(slots=True)
+class MessageReceived:
+    """A message came; accept or refuse it, once."""
+
+    message: IncomingMessage
+
+
+@dataclass(slots=True)
+class NicknameRequested:
+    """The peer wants to be called `nickname`, or gives up its name when that is empty."""
+
+    nickname: str
+    frame: Frame
+
+
+@dataclass(slots=True)
+class NicknameAnswered:
+    """The peer answered our NICKNAME; 408 when it did not within the transaction time-out."""
+
+    status: int
+    comment: bytes
+
+
+@dataclass(slots=True)
+class MessageAccepted:
+    """The next hop took our message: a 200 response came."""
+
+    message_id: bytes
+
+
+@dataclass(slots=True)
+class MessageFailed:
+    """Our message was refused, or not answered in time (408)."""
+
+    message_id: bytes
+    status: int
+    comment: bytes
+
+
+@dataclass(slots=True)
+class ReportReceived:
+    """The other end reports on bytes of our message; `byte_range` is None when it did not say."""
+
+    message_id: bytes
+    status: int
+    byte_range: ByteRange | None
+
+
+@dataclass(slots=True)
+class Closed:
+    """The session is over; nothing follows."""
+
+    reason: str
+
+
+SessionEvent = (
+    Bound
+    | MessageReceived
+    | NicknameRequested
+    | NicknameAnswered
+    | MessageAccepted
+    | MessageFailed
+    | ReportReceived
+    | Closed
+)

@@ -1,0 +1,93 @@
+r"""The same messages to many sessions, rendered once (RFC 4975 section 7.1, RFC 7701 section 6).
+
+All that differs between two recipients are the path lines, and those are the same in each request
+to one recipient. So the batch is kept as the pieces between them,
+
+    "MSRP t1 SEND\r\n"   "Byte-Range: ... -------t1$\r\nMSRP t2 SEND\r\n"   "Byte-Range: ..."
+
+and joining the pieces with the path lines of a recipient gives all its requests in one copy. The
+recipients may share a transaction id: they are on different connections. With Failure-Report
+`partial` they answer nothing but errors, and no state is kept for a delivery.
+"""
+
+from sylk.errors import LocalProtocolError
+from sylk.msrp.frame import new_message_id, new_transaction_id, whole_range
+
+
+class FanOut:
+    """A batch of messages for any number of recipients."""
+
+    __slots__ = ("_pieces", "reported")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.reported: list[bytes] = []
+        """The Message-IDs for which success reports were asked."""
+
+    def __bool__(self) -> bool:
+        """Whether the batch has a message."""
+        return bool(self._pieces)
+
+    def add(
+        self,
+        body: bytes,
+        content_type: bytes,
+        *,
+        message_id: bytes | None = None,
+        failure_report: bytes = b"partial",
+        success_report: bool = False,
+    ) -> bytes:
+        """Add a message, in one chunk, and return its Message-ID.
+
+        Raises LocalProtocolError for Failure-Report `yes`: a fan-out runs no timers.
+        """
+        if failure_report not in (b"partial", b"no"):
+            raise LocalProtocolError("a fan-out cannot wait for answers")
+        transaction_id = new_transaction_id(body)
+        message_id = message_id or new_message_id()
+        pieces = self._pieces
+        start = b"MSRP %b SEND\r\n" % transaction_id
+        if pieces:
+            pieces[-1] += start
+        else:
+            pieces.append(start)
+        pieces.append(
+            render_after_paths(
+                transaction_id, body, content_type, message_id, failure_report, success_report
+            )
+        )
+        if success_report:
+            self.reported.append(message_id)
+        return message_id
+
+    def render_for(self, path_lines: bytes) -> bytes:
+        """Return all requests of the batch for the session that has these path lines."""
+        return path_lines.join(self._pieces)
+
+
+def render_after_paths(
+    transaction_id: bytes,
+    body: bytes,
+    content_type: bytes,
+    message_id: bytes,
+    failure_report: bytes,
+    success_report: bool,
+) -> bytes:
+    """Return all of a SEND that follows its path lines, in the order that clients write it."""
+    return b"".join(
+        (
+            b"Byte-Range: ",
+            whole_range(len(body)),
+            b"\r\nMessage-ID: ",
+            message_id,
+            b"" if failure_report == b"yes" else b"\r\nFailure-Report: " + failure_report,
+            b"\r\nSuccess-Report: yes" if success_report else b"",
+            b"\r\nContent-Type: ",
+            content_type,
+            b"\r\n\r\n",
+            body,
+            b"\r\n-------",
+            transaction_id,
+            b"$\r\n",
+        )
+    )

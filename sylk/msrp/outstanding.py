@@ -1,0 +1,96 @@
+"""What a session has sent and waits to hear about (RFC 4975 sections 7.1.1 and 7.3.2).
+
+All transactions have the same time-out, so the oldest is always the next to expire and the order
+of the dict is the order of the deadlines.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+MAX_TRANSACTIONS = 1024
+"""Requests of one session without an answer; one more fails the oldest as if it had timed out."""
+
+MAX_REPORTS = 1024
+"""Messages of one session whose reports are told to the user; the oldest is forgotten."""
+
+
+class Purpose(IntEnum):
+    """Why a request was sent."""
+
+    MESSAGE = 0
+    QUIET_MESSAGE = 1
+    """Failure-Report: partial. Only an error is answered, so silence means success."""
+    BIND = 2
+    KEEP_ALIVE = 3
+    NICKNAME = 4
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A request that may be answered; `message_id` is empty when the user knows of none."""
+
+    purpose: Purpose
+    message_id: bytes
+    sent: float
+    deadline: float
+
+
+class Outstanding:
+    """The unanswered requests and the unreported messages of one session."""
+
+    __slots__ = ("_max_transactions", "_reports", "_timeout", "_transactions")
+
+    def __init__(self, timeout: float, max_transactions: int = MAX_TRANSACTIONS) -> None:
+        self._timeout = timeout
+        self._max_transactions = max_transactions
+        self._transactions: dict[bytes, Transaction] = {}
+        self._reports: dict[bytes, None] = {}
+
+    def add(
+        self, transaction_id: bytes, purpose: Purpose, message_id: bytes, now: float
+    ) -> Transaction | None:
+        """Remember a request; returns the oldest one when that had to make room."""
+        transactions = self._transactions
+        evicted = None
+        if len(transactions) >= self._max_transactions:
+            evicted = transactions.pop(next(iter(transactions)))
+        transactions[transaction_id] = Transaction(purpose, message_id, now, now + self._timeout)
+        return evicted
+
+    def answered(self, transaction_id: bytes) -> Transaction | None:
+        """Take out the request that was answered; None when there is no such."""
+        return self._transactions.pop(transaction_id, None)
+
+    def next_deadline(self) -> float | None:
+        """Return when the oldest request times out."""
+        for transaction in self._transactions.values():
+            return transaction.deadline
+        return None
+
+    def expired(self, now: float) -> Iterator[Transaction]:
+        """Take out, one by one, what has timed out by `now`."""
+        transactions = self._transactions
+        while transactions:
+            oldest = next(iter(transactions))
+            if transactions[oldest].deadline > now:
+                return
+            yield transactions.pop(oldest)
+
+    def clear(self) -> list[Transaction]:
+        """Take out everything: the session is over."""
+        left = list(self._transactions.values())
+        self._transactions.clear()
+        self._reports.clear()
+        return left
+
+    def expect_report(self, message_id: bytes) -> None:
+        """Remember that REPORTs on this message mean something to the user."""
+        reports = self._reports
+        if len(reports) >= MAX_REPORTS:
+            del reports[next(iter(reports))]
+        reports[message_id] = None
+
+    def expects_report(self, message_id: bytes) -> bool:
+        """Whether a REPORT on this message is to be told to the user."""
+        return message_id in self._reports

@@ -1,0 +1,93 @@
+"""A listening TCP port: accepts for ever, whatever a single connection or the system does."""
+
+import errno
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.addresses import family_of, plain_address
+from sylk.net.stream import ByteStream, TcpStream, transport_error
+
+logger = logging.getLogger("sylk.net")
+
+_BACKLOG = 4096
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_EXHAUSTED_PAUSE = 0.2
+"""Seconds without accepting when descriptors or memory are used up."""
+
+
+class TcpListener:
+    """One listening TCP socket; at most `max_connections` are served at a time."""
+
+    def __init__(self, host: str, port: int, *, max_connections: int) -> None:
+        """Bind and listen (port 0: the system chooses); raises TransportError."""
+        self._socket = socket.socket(family_of(host), socket.SOCK_STREAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((host, port))
+            self._socket.listen(_BACKLOG)
+        except OSError as error:
+            self._socket.close()
+            reason = transport_error(error)
+            raise TransportError(f"cannot listen on tcp {host}:{port}: {reason}") from error
+        self.local = plain_address(self._socket.getsockname())
+        self.max_connections = max_connections
+        self.connections = 0
+        """Connections that are being served."""
+        self.refused = 0
+        """Connections closed at once because there were too many."""
+
+    async def run(
+        self, nursery: trio.Nursery, serve: Callable[[ByteStream], Awaitable[None]]
+    ) -> None:
+        """Accept for ever; each connection is one task of `nursery` that runs `serve`."""
+        while True:
+            try:
+                await trio.lowlevel.wait_readable(self._socket)
+                sock, _ = self._socket.accept()
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    logger.warning(
+                        "cannot accept on tcp port %d: %s; trying again",
+                        self.local[1],
+                        error.strerror,
+                    )
+                    await trio.sleep(_EXHAUSTED_PAUSE)
+                continue
+            if self.connections >= self.max_connections:
+                self.refused += 1
+                sock.close()
+                continue
+            try:
+                stream = TcpStream(sock)
+            except TransportError:
+                continue
+            self.connections += 1
+            nursery.start_soon(self._serve, stream, serve)
+
+    async def _serve(
+        self, stream: ByteStream, serve: Callable[[ByteStream], Awaitable[None]]
+    ) -> None:
+        try:
+            await serve(stream)
+        except TransportError as error:
+            logger.debug("connection from %s:%d: %s", *stream.remote, error)
+        except Exception:
+            # One connection's bug must not close the port for everybody.
+            logger.exception("serving the connection from %s:%d failed", *stream.remote)
+        finally:
+            self.connections -= 1
+            stream.close()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()

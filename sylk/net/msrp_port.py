@@ -1,0 +1,295 @@
+"""MSRP over TCP: one listening port for all sessions, and the links that carry them.
+
+A link is one connection. What one read brings is parsed, given to the sessions it is for, and
+answered together; the tasks that use the sessions run after that. A session is found by the
+session-id of its path, so any number of them share the port, and even a link.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.msrp.connection import MsrpConnection
+from sylk.msrp.registry import SessionRegistry
+from sylk.msrp.events import Bound, SessionEvent
+from sylk.msrp.session import MsrpSession
+from sylk.net.addresses import WILDCARDS, look_up
+from sylk.net.alarm import AlarmClock, Ring
+from sylk.net.listener import TcpListener
+from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
+from sylk.net.stream import ByteStream, connect_tcp
+from sylk.sip.flow import Address
+
+logger = logging.getLogger("sylk.msrp")
+
+_CLOSE_GRACE = 2.0
+"""Seconds that a link which is to be closed has left to take what is queued for it."""
+
+
+@dataclass(slots=True)
+class MsrpPortSettings:
+    """Where MSRP listens, and the bounds of each link (bytes, seconds, a count)."""
+
+    host: str = "0.0.0.0"
+    port: int | None = 2855
+    advertised_host: str | None = None
+    max_connections: int = 20_000
+    max_message_size: int = 10 * 1024 * 1024
+    outbox_limit: int = DEFAULT_LIMIT
+    outbox_timeout: float = DEFAULT_TIMEOUT
+    keepalive_interval: float = 60.0
+    establish_timeout: float = 15.0
+
+
+class SessionUser(Protocol):
+    """Who owns a session: gets its events, synchronously, in order."""
+
+    def attached(self, link: "MsrpLink") -> None:
+        """Take it that `link` carries the session now."""
+        ...
+
+    def receive(self, event: SessionEvent) -> None:
+        """Take one event."""
+        ...
+
+    async def wait_for_room(self) -> None:
+        """Wait until more events can be taken; the link is not read meanwhile."""
+        ...
+
+
+class MsrpLink:
+    """One connection that carries MSRP, for as long as a session needs it."""
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        connection: MsrpConnection,
+        outbox: Outbox,
+        scope: trio.CancelScope,
+    ) -> None:
+        self.stream = stream
+        self.connection = connection
+        self.outbox = outbox
+        self.scope = scope
+        """Cancelling it closes the link."""
+        self.reason = "it named no session"
+        """Why the link is closed, if something was wrong with it."""
+        self.sessions: set[MsrpSession] = set()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes that are complete frames; what the sessions have queued goes before them."""
+        queued = self.connection.data_to_send()
+        self.outbox.write(queued + data if queued else data)
+
+    def flush(self) -> None:
+        """Send what the sessions of this link have queued."""
+        data = self.connection.data_to_send()
+        if data:
+            self.outbox.write(data)
+
+    def attach(self, session: MsrpSession) -> None:
+        """Carry a session."""
+        self.sessions.add(session)
+        self.scope.deadline = float("inf")
+        self.reason = ""
+
+    def detach(self, session: MsrpSession) -> None:
+        """Stop carrying a session; with the last one the link closes, when all is written."""
+        self.sessions.discard(session)
+        if self.sessions:
+            return
+        if self.outbox.pending:
+            self.scope.deadline = trio.current_time() + _CLOSE_GRACE
+        else:
+            self.scope.cancel()
+
+
+class MsrpPort:
+    """The MSRP sockets of one endpoint, and the sessions that they carry."""
+
+    def __init__(self, settings: MsrpPortSettings, clock: AlarmClock) -> None:
+        """Bind the listening port; raises TransportError."""
+        self.settings = settings
+        self.registry = SessionRegistry()
+        self._clock = clock
+        self._users: dict[MsrpSession, SessionUser] = {}
+        self._links: dict[MsrpSession, MsrpLink] = {}
+        self._nursery: trio.Nursery | None = None
+        self._listener: TcpListener | None = None
+        if settings.port is not None:
+            self._listener = TcpListener(
+                settings.host, settings.port, max_connections=settings.max_connections
+            )
+
+    @property
+    def listening(self) -> Address | None:
+        """The address that is bound."""
+        return None if self._listener is None else self._listener.local
+
+    def path_address(self, local_host: str) -> Address:
+        """Return the host and port for a path, given which of our addresses the peer reached."""
+        port = 2855 if self._listener is None else self._listener.local[1]
+        return self.settings.advertised_host or local_host, port
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry sessions until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                if self._listener is not None:
+                    nursery.start_soon(self._listener.run, nursery, self._serve)
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.close()
+
+    # Sessions
+
+    def add(self, session: MsrpSession, user: SessionUser) -> None:
+        """Take up a session: from now on a peer that names it is served."""
+        self.registry.add(session)
+        self._users[session] = user
+
+    def remove(self, session: MsrpSession) -> None:
+        """Let go of a session; its link is closed once nothing else uses it."""
+        self.registry.remove(session)
+        self._users.pop(session, None)
+        self._clock.set(session, None, self._ring(session))
+        link = self._links.pop(session, None)
+        if link is not None:
+            link.flush()
+            link.detach(session)
+
+    async def connect(self, session: MsrpSession) -> None:
+        """Connect an active session to the first hop of its remote path.
+
+        The caller sets the deadline. Raises TransportError.
+        """
+        hop = session.remote_path[0]
+        if hop.secure:
+            raise TransportError("the peer wants TLS, which is not in this version yet")
+        bound = self.settings.host
+        address = (await look_up(hop.host, hop.port or 2855))[0]
+        stream = await connect_tcp(address, local_host=None if bound in WILDCARDS else bound)
+        assert self._nursery is not None
+        self._nursery.start_soon(self._serve_outgoing, stream, session)
+
+    def settle(self, session: MsrpSession) -> None:
+        """Send what a session has queued, tell its user what happened, set its alarm."""
+        link = self._links.get(session)
+        if link is not None:
+            link.flush()
+        while (event := session.next_event()) is not None:
+            self._tell(session, event)
+        if session in self._users:
+            self._clock.set(session, session.next_deadline(), self._ring(session))
+
+    def _ring(self, session: MsrpSession) -> Ring:
+        def handle(now: float) -> None:
+            session.handle_deadline(now)
+            self.settle(session)
+
+        return handle
+
+    def _tell(self, session: MsrpSession, event: SessionEvent) -> SessionUser | None:
+        user = self._users.get(session)
+        if user is not None:
+            user.receive(event)
+        return user
+
+    # Links
+
+    async def _serve_outgoing(self, stream: ByteStream, session: MsrpSession) -> None:
+        try:
+            await self._serve(stream, session)
+        except TransportError as error:
+            logger.info("link to %s:%d: %s", *stream.remote, error)
+        finally:
+            stream.close()
+
+    async def _serve(self, stream: ByteStream, session: MsrpSession | None = None) -> None:
+        async with trio.open_nursery() as nursery:
+
+            def give_up(reason: str) -> None:
+                link.reason = reason
+                nursery.cancel_scope.cancel()
+
+            outbox = Outbox(
+                stream,
+                nursery,
+                give_up,
+                limit=self.settings.outbox_limit,
+                timeout=self.settings.outbox_timeout,
+            )
+            link = MsrpLink(stream, MsrpConnection(self.registry), outbox, nursery.cancel_scope)
+            # A connection that names no session in time is not kept.
+            link.scope.deadline = trio.current_time() + self.settings.establish_timeout
+            try:
+                if session is not None:
+                    session.connected(link.connection, trio.current_time())
+                    self._attach(link, session)
+                    self.settle(session)
+                await self._read(link)
+                link.reason = "the peer closed the connection"
+            except (TransportError, RemoteProtocolError) as error:
+                link.reason = str(error)
+            finally:
+                self._close(link)
+            nursery.cancel_scope.cancel()
+
+    async def _read(self, link: MsrpLink) -> None:
+        stream, connection = link.stream, link.connection
+        while True:
+            data = await stream.receive()
+            if not data:
+                return
+            try:
+                connection.receive_data(data, trio.current_time())
+            finally:
+                # What is complete is served, and what has to be said is said, before a fault
+                # in the rest closes the link.
+                users = self._take_events(link)
+                link.flush()
+            for user in users:
+                await user.wait_for_room()
+
+    def _take_events(self, link: MsrpLink) -> set[SessionUser]:
+        users: set[SessionUser] = set()
+        sessions: set[MsrpSession] = set()
+        while (found := link.connection.next_event()) is not None:
+            session, event = found
+            if isinstance(event, Bound):
+                self._attach(link, session)
+            user = self._tell(session, event)
+            sessions.add(session)
+            if user is not None:
+                users.add(user)
+        for session in sessions:
+            if session in self._users:
+                self._clock.set(session, session.next_deadline(), self._ring(session))
+        return users
+
+    def _attach(self, link: MsrpLink, session: MsrpSession) -> None:
+        user = self._users.get(session)
+        if user is None:
+            return
+        self._links[session] = link
+        link.attach(session)
+        user.attached(link)
+
+    def _close(self, link: MsrpLink) -> None:
+        if link.reason:
+            logger.info("link with %s:%d closed: %s", *link.stream.remote, link.reason)
+        link.connection.close(link.reason)
+        self._take_events(link)
+        for session in link.sessions:
+            self._links.pop(session, None)
+        link.sessions.clear()

@@ -1,0 +1,123 @@
+"""What waits to be written to one peer: sent at once when it can be, else queued and bounded.
+
+A room writes to each of its recipients in turn and never waits. So a write goes straight to the
+socket while nothing is queued before it; what does not fit is queued, and a task that exists only
+as long as there is a queue writes the rest, joined, in as few system calls as it can. A peer that
+takes nothing for too long, or has too much waiting, is given up: it never slows the others.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.stream import ByteStream
+
+DEFAULT_LIMIT = 4 * 1024 * 1024
+"""Bytes that may wait for one peer; over it the connection is given up."""
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds for which a peer may take nothing while bytes wait for it."""
+
+_JOIN_SIZE = 256 * 1024
+
+
+class Outbox:
+    """The bounded queue before one stream.
+
+    `on_failure` is called once, with the reason, when the stream fails or the peer is too slow;
+    from then on writes are dropped.
+    """
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        nursery: trio.Nursery,
+        on_failure: Callable[[str], None],
+        *,
+        limit: int = DEFAULT_LIMIT,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        self._stream = stream
+        self._nursery = nursery
+        self._on_failure = on_failure
+        self._limit = limit
+        self._timeout = timeout
+        self._queue: deque[bytes | memoryview] = deque()
+        self._failed = False
+        self._finished = trio.Event()
+        self.pending = 0
+        """Bytes that wait."""
+
+    def write(self, data: bytes) -> None:
+        """Send `data` at once or queue it; never waits, never raises."""
+        if self._failed:
+            return
+        if self._queue:
+            self._queue.append(data)
+            self.pending += len(data)
+        else:
+            try:
+                sent = self._stream.try_send(data)
+            except TransportError as error:
+                self._fail(str(error))
+                return
+            if sent == len(data):
+                return
+            self._queue.append(memoryview(data)[sent:] if sent else data)
+            self.pending = len(data) - sent
+            self._finished = trio.Event()
+            self._nursery.start_soon(self._write_queue)
+        if self.pending > self._limit:
+            self._fail(f"too slow: {self.pending} bytes wait for it")
+
+    async def wait_empty(self) -> None:
+        """Wait until nothing is queued (or the peer was given up)."""
+        if self._queue:
+            await self._finished.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def _write_queue(self) -> None:
+        try:
+            while self._queue:
+                with trio.move_on_after(self._timeout) as patience:
+                    await self._stream.wait_sendable()
+                if patience.cancelled_caught:
+                    self._fail(f"too slow: it took nothing for {self._timeout:g} s")
+                    return
+                self._write_some()
+        except TransportError as error:
+            self._fail(str(error))
+        finally:
+            self._finished.set()
+
+    def _write_some(self) -> None:
+        while self._queue:
+            block = self._next_block()
+            sent = self._stream.try_send(block)
+            self.pending -= sent
+            if sent < len(block):
+                self._queue.appendleft(memoryview(block)[sent:])
+                return
+
+    def _next_block(self) -> bytes | memoryview:
+        block = self._queue.popleft()
+        if not self._queue or len(block) >= _JOIN_SIZE:
+            return block
+        parts, size = [block], len(block)
+        while self._queue and size < _JOIN_SIZE:
+            part = self._queue.popleft()
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
+
+    def _fail(self, reason: str) -> None:
+        if self._failed:
+            return
+        self._failed = True
+        self._queue.clear()
+        self.pending = 0
+        self._finished.set()
+        self._on_failure(reason)

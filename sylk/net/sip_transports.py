@@ -1,0 +1,279 @@
+"""SIP over UDP and TCP: bytes become messages with their flow, and messages go out over a flow.
+
+No SIP decision is made here. A flow names the socket, so that an answer, or a request to a client
+behind a NAT, goes back the way that the client opened (RFC 3261 section 18, RFC 5626 section 3.3).
+"""
+
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.addresses import WILDCARDS, local_address_towards
+from sylk.net.listener import TcpListener
+from sylk.net.outbox import Outbox
+from sylk.net.stream import ByteStream, connect_tcp
+from sylk.net.udp import UdpPort, bind_udp
+from sylk.sip.flow import Address, Flow
+from sylk.sip.message import Message
+from sylk.sip.parser import DEFAULT_LIMITS, Limits, MalformedMessage, parse_message
+from sylk.sip.stream import KeepAlivePing, StreamParser
+
+logger = logging.getLogger("sylk.sip")
+
+_STUN_HEADER = 20
+_CLOSE_GRACE = 2.0
+"""Seconds that a connection which is to be closed has left to take our last answer."""
+
+
+@dataclass(slots=True)
+class SipTransportSettings:
+    """Where SIP listens, and the bounds of each connection (bytes, seconds, a count)."""
+
+    host: str = "0.0.0.0"
+    udp_port: int | None = 5060
+    tcp_port: int | None = 5060
+    advertised_host: str | None = None
+    limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
+    max_connections: int = 10_000
+    idle_timeout: float = 3600.0
+    connect_timeout: float = 10.0
+    outbox_limit: int = 1024 * 1024
+
+
+class _Connection:
+    """One SIP connection over a stream."""
+
+    def __init__(self, stream: ByteStream, flow: Flow, outbox: Outbox) -> None:
+        self.stream = stream
+        self.flow = flow
+        self.outbox = outbox
+
+
+class SipTransports:
+    """All the sockets that carry SIP.
+
+    `on_message` is called with each message (or the fault of a malformed one) and its flow,
+    `on_failure` when a flow can carry nothing any more.
+    """
+
+    def __init__(
+        self,
+        settings: SipTransportSettings,
+        on_message: Callable[[Message | MalformedMessage, Flow], None],
+        on_failure: Callable[[Flow], None],
+    ) -> None:
+        """Bind the ports; raises TransportError, with every port closed again."""
+        self._settings = settings
+        self._on_message = on_message
+        self._on_failure = on_failure
+        self._connections: dict[Flow, _Connection] = {}
+        self._by_remote: dict[Address, Flow] = {}
+        self._connection_ids = itertools.count(1)
+        self._nursery: trio.Nursery | None = None
+        self._udp: UdpPort | None = None
+        self._tcp: TcpListener | None = None
+        self.received = 0
+        """Messages that came, malformed ones included."""
+        try:
+            if settings.udp_port is not None:
+                self._udp = bind_udp(settings.host, settings.udp_port)
+            if settings.tcp_port is not None:
+                self._tcp = TcpListener(
+                    settings.host, settings.tcp_port, max_connections=settings.max_connections
+                )
+        except TransportError:
+            self.close()
+            raise
+
+    @property
+    def listening(self) -> list[tuple[str, Address]]:
+        """The (transport, address) pairs that are bound."""
+        found: list[tuple[str, Address]] = []
+        if self._udp is not None:
+            found.append(("udp", self._udp.local))
+        if self._tcp is not None:
+            found.append(("tcp", self._tcp.local))
+        return found
+
+    @property
+    def connection_count(self) -> int:
+        """How many stream connections are open."""
+        return len(self._connections)
+
+    def sent_by(self, flow: Flow) -> Address:
+        """Return the host and port at which the peer of `flow` can open a way to us."""
+        port = dict(self.listening).get(flow.transport, flow.local)[1]
+        return self._settings.advertised_host or flow.local[0], port
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry messages until cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                if self._udp is not None:
+                    nursery.start_soon(self._udp.run, self._receive_datagram)
+                if self._tcp is not None:
+                    nursery.start_soon(self._tcp.run, nursery, self._serve)
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close every socket."""
+        if self._udp is not None:
+            self._udp.close()
+        if self._tcp is not None:
+            self._tcp.close()
+        for connection in list(self._connections.values()):
+            connection.stream.close()
+
+    # Sending
+
+    def flow_to(self, transport: str, remote: Address) -> Flow | None:
+        """Return a flow to `remote` that is there already: always for UDP, else a connection.
+
+        Raises TransportError when there is no route, or no port for that transport.
+        """
+        if transport != "udp":
+            return self._by_remote.get(remote)
+        if self._udp is None:
+            raise TransportError("UDP is switched off: set local_udp_port")
+        host = self._udp.local[0]
+        if host in WILDCARDS:
+            host = local_address_towards(remote)
+        return Flow("udp", (host, self._udp.local[1]), remote)
+
+    async def open_flow(self, transport: str, remote: Address) -> Flow:
+        """Return a flow to `remote`, connecting if need be; raises TransportError."""
+        flow = self.flow_to(transport, remote)
+        if flow is not None:
+            await trio.lowlevel.checkpoint()
+            return flow
+        if transport != "tcp":
+            raise TransportError(f"the transport {transport} is not in this version yet")
+        bound = self._settings.host
+        with trio.move_on_after(self._settings.connect_timeout):
+            stream = await connect_tcp(remote, local_host=None if bound in WILDCARDS else bound)
+            assert self._nursery is not None
+            return await self._nursery.start(self._serve_outgoing, stream)
+        raise TransportError(f"cannot connect to {remote[0]}:{remote[1]}: no answer")
+
+    def is_alive(self, flow: Flow) -> bool:
+        """Tell whether `flow` can still carry a message."""
+        return not flow.reliable or flow in self._connections
+
+    def send(self, message: Message, flow: Flow) -> None:
+        """Send one message; a failure is told through `on_failure`."""
+        data = message.render()
+        if logger.isEnabledFor(logging.DEBUG):
+            _log_message("sent to", flow, data)
+        if flow.reliable:
+            connection = self._connections.get(flow)
+            if connection is None:
+                self._on_failure(flow)
+            else:
+                connection.outbox.write(data)
+            return
+        assert self._udp is not None
+        try:
+            self._udp.send(data, flow.local, flow.remote)
+        except TransportError as error:
+            logger.info("cannot send to %s:%d: %s", *flow.remote, error)
+            self._on_failure(flow)
+
+    # Receiving
+
+    def _receive_datagram(self, data: bytes, local: Address, remote: Address) -> None:
+        if not data.strip(b"\r\n\0 ") or (data[0] < 4 and len(data) >= _STUN_HEADER):
+            # Keep-alives of RFC 5626: line ends, or STUN, which is never parsed as SIP.
+            return
+        flow = Flow("udp", local, remote)
+        if logger.isEnabledFor(logging.DEBUG):
+            _log_message("received from", flow, data)
+        self.received += 1
+        try:
+            message = parse_message(data, self._settings.limits)
+        except MalformedMessage as fault:
+            self._on_message(fault, flow)
+        else:
+            self._on_message(message, flow)
+
+    async def _serve_outgoing(
+        self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        try:
+            await self._serve(stream, task_status)
+        except TransportError as error:
+            logger.debug("connection to %s:%d: %s", *stream.remote, error)
+        finally:
+            stream.close()
+
+    async def _serve(
+        self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        flow = Flow("tcp", stream.local, stream.remote, next(self._connection_ids))
+        async with trio.open_nursery() as nursery:
+
+            def give_up(reason: str) -> None:
+                logger.info("connection with %s:%d closed: %s", *flow.remote, reason)
+                nursery.cancel_scope.cancel()
+
+            outbox = Outbox(stream, nursery, give_up, limit=self._settings.outbox_limit)
+            connection = _Connection(stream, flow, outbox)
+            self._connections[flow] = connection
+            self._by_remote[flow.remote] = flow
+            task_status.started(flow)
+            try:
+                await self._read(connection)
+                with trio.move_on_after(_CLOSE_GRACE):
+                    await outbox.wait_empty()
+            finally:
+                del self._connections[flow]
+                if self._by_remote.get(flow.remote) == flow:
+                    del self._by_remote[flow.remote]
+                self._on_failure(flow)
+            nursery.cancel_scope.cancel()
+
+    async def _read(self, connection: _Connection) -> None:
+        flow = connection.flow
+        parser = StreamParser(self._settings.limits)
+        while True:
+            with trio.move_on_after(self._settings.idle_timeout) as patience:
+                data = await connection.stream.receive()
+            if patience.cancelled_caught:
+                logger.info(
+                    "connection with %s:%d closed: silent for %g s",
+                    *flow.remote,
+                    self._settings.idle_timeout,
+                )
+                return
+            if not data:
+                return
+            if logger.isEnabledFor(logging.DEBUG):
+                _log_message("received from", flow, data)
+            parser.receive_data(data)
+            try:
+                while (event := parser.next_event()) is not None:
+                    if isinstance(event, KeepAlivePing):
+                        connection.outbox.write(b"\r\n")
+                        continue
+                    self.received += 1
+                    self._on_message(event, flow)
+            except MalformedMessage as fault:
+                self._on_message(fault, flow)
+                return
+
+
+def _log_message(direction: str, flow: Flow, data: bytes) -> None:
+    logger.debug(
+        "%s %s:%d over %s\n%s",
+        direction,
+        *flow.remote,
+        flow.transport,
+        data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip(),
+    )

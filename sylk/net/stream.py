@@ -1,0 +1,125 @@
+"""Byte streams over TCP, the one place where operating system errors become ours.
+
+`ByteStream` is what everything above uses; a TLS stream takes the same shape.
+"""
+
+import errno
+import socket
+from typing import Protocol
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.addresses import family_of, plain_address
+from sylk.sip.flow import Address
+
+RECEIVE_SIZE = 256 * 1024
+"""Bytes asked for in one read: what one read brings is answered and passed on together."""
+
+
+class ByteStream(Protocol):
+    """A connected stream that can be written without waiting."""
+
+    local: Address
+    remote: Address
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Write what the network takes at once and return how many bytes that was."""
+        ...
+
+    async def wait_sendable(self) -> None:
+        """Wait until `try_send` is likely to take something."""
+        ...
+
+    async def receive(self) -> bytes:
+        """Wait for bytes; b"" means that the peer has finished sending."""
+        ...
+
+    def close(self) -> None:
+        """Close at once; a task that waits on the stream gets a TransportError."""
+        ...
+
+
+def transport_error(error: OSError) -> TransportError:
+    """Map an operating system error to ours, in words that an operator understands."""
+    name = errno.errorcode.get(error.errno or 0, "")
+    return TransportError(f"{error.strerror or error}{f' ({name})' if name else ''}")
+
+
+class TcpStream:
+    """A TCP connection in clear."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.local = plain_address(sock.getsockname())
+            self.remote = plain_address(sock.getpeername())
+        except OSError as error:
+            sock.close()
+            raise transport_error(error) from error
+        self._socket = sock
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Write what the kernel takes at once; raises TransportError when the peer is gone."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise transport_error(error) from error
+
+    async def wait_sendable(self) -> None:
+        """Wait until the kernel has room."""
+        try:
+            await trio.lowlevel.wait_writable(self._socket)
+        except (OSError, trio.ClosedResourceError) as error:
+            raise TransportError("the connection was closed") from error
+
+    async def receive(self) -> bytes:
+        """Return the next bytes, b"" at the end; always a checkpoint."""
+        try:
+            await trio.lowlevel.wait_readable(self._socket)
+            while True:
+                try:
+                    return self._socket.recv(RECEIVE_SIZE)
+                except BlockingIOError:
+                    await trio.lowlevel.wait_readable(self._socket)
+        except trio.ClosedResourceError as error:
+            raise TransportError("the connection was closed") from error
+        except OSError as error:
+            raise transport_error(error) from error
+
+    def close(self) -> None:
+        """Close the socket and wake whoever waits on it."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+
+async def connect_tcp(remote: Address, *, local_host: str | None = None) -> TcpStream:
+    """Connect to `remote`; raises TransportError. The caller sets the deadline."""
+    sock = socket.socket(family_of(remote[0]), socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if local_host is not None:
+            sock.bind((local_host, 0))
+        try:
+            sock.connect(remote)
+        except BlockingIOError:
+            await trio.lowlevel.wait_writable(sock)
+        failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise OSError(failure, _error_text(failure))
+        return TcpStream(sock)
+    except OSError as error:
+        sock.close()
+        host, port = remote
+        raise TransportError(f"cannot connect to {host}:{port}: {error.strerror}") from error
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _error_text(number: int) -> str:
+    return OSError(number, "").strerror or errno.errorcode.get(number, str(number))

@@ -1,0 +1,124 @@
+"""A UDP port that knows which of its own addresses each datagram reached.
+
+Bound to a wildcard address a host has several; an answer must leave from the one that was asked,
+and the peer must be told that one. The kernel tells it beside the datagram (IP_PKTINFO).
+"""
+
+import socket
+import struct
+from collections.abc import Callable
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.addresses import WILDCARDS, family_of, local_address_towards, plain_address
+from sylk.net.stream import transport_error
+from sylk.sip.flow import Address
+
+MAX_DATAGRAM = 65535
+_READ_BURST = 64
+"""Datagrams taken between two checkpoints, so that a flood cannot hold up everybody else."""
+
+_SEND_BUFFER = 4 * 1024 * 1024
+
+# Linux numbers; the socket module of Python 3.11 does not name the first.
+_IP_PKTINFO: int = getattr(socket, "IP_PKTINFO", 8)
+_IPV6_RECVPKTINFO: int = getattr(socket, "IPV6_RECVPKTINFO", 49)
+_IPV6_PKTINFO: int = getattr(socket, "IPV6_PKTINFO", 50)
+_CONTROL_SIZE = 128
+
+Receive = Callable[[bytes, Address, Address], None]
+"""Called with a datagram, the local address that it reached, and its source."""
+
+
+class UdpPort:
+    """One bound UDP socket."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Bind to `host` and `port` (0: the system chooses); raises TransportError."""
+        self._family = family_of(host)
+        self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                self._socket.setsockopt(socket.SOL_SOCKET, option, _SEND_BUFFER)
+            self._ask_for_packet_info()
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise transport_error(error) from error
+        self.local = plain_address(self._socket.getsockname())
+        self._is_wildcard = host in WILDCARDS
+        self.dropped = 0
+        """Datagrams that the kernel would not take for sending."""
+
+    def _ask_for_packet_info(self) -> None:
+        if self._family == socket.AF_INET6:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
+        else:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+    async def run(self, receive: Receive) -> None:
+        """Hand every datagram to `receive`, for ever."""
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            for _ in range(_READ_BURST):
+                try:
+                    data, ancillary, _, source = self._socket.recvmsg(MAX_DATAGRAM, _CONTROL_SIZE)
+                except BlockingIOError:
+                    break
+                except OSError:
+                    # An ICMP error for something sent earlier: the port itself is well.
+                    continue
+                remote = plain_address(source)
+                receive(data, (self._reached(ancillary, remote), self.local[1]), remote)
+
+    def _reached(self, ancillary: list[tuple[int, int, bytes]], remote: Address) -> str:
+        if not self._is_wildcard:
+            return self.local[0]
+        for level, kind, data in ancillary:
+            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(data) >= 12:
+                return socket.inet_ntop(socket.AF_INET, data[8:12])
+            if level == socket.IPPROTO_IPV6 and kind == _IPV6_PKTINFO and len(data) >= 20:
+                return plain_address((socket.inet_ntop(socket.AF_INET6, data[:16]), 0))[0]
+        return local_address_towards(remote)
+
+    def send(self, data: bytes, local: Address, remote: Address) -> None:
+        """Send one datagram from the address `local`; raises TransportError.
+
+        A full send buffer drops it, as any router on the way might: SIP sends again.
+        """
+        destination: tuple[str, int] = remote
+        if self._family == socket.AF_INET6 and ":" not in remote[0]:
+            destination = (f"::ffff:{remote[0]}", remote[1])
+        try:
+            if self._is_wildcard and local[0] not in WILDCARDS:
+                self._socket.sendmsg([data], [self._source(local[0])], 0, destination)
+            else:
+                self._socket.sendto(data, destination)
+        except BlockingIOError:
+            self.dropped += 1
+        except OSError as error:
+            raise transport_error(error) from error
+
+    def _source(self, host: str) -> tuple[int, int, bytes]:
+        if self._family == socket.AF_INET:
+            info = struct.pack("=I4s4s", 0, socket.inet_pton(socket.AF_INET, host), bytes(4))
+            return socket.IPPROTO_IP, _IP_PKTINFO, info
+        text = host if ":" in host else f"::ffff:{host}"
+        info = struct.pack("=16sI", socket.inet_pton(socket.AF_INET6, text), 0)
+        return socket.IPPROTO_IPV6, _IPV6_PKTINFO, info
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+
+def bind_udp(host: str, port: int) -> UdpPort:
+    """Bind a UDP port; raises TransportError that says which port and what to do."""
+    try:
+        return UdpPort(host, port)
+    except TransportError as error:
+        raise TransportError(f"cannot listen on udp {host}:{port}: {error}") from error

@@ -1,0 +1,161 @@
+"""One call at run time: the INVITE usage with the events that tasks wait for.
+
+Everything here is synchronous; what has to be sent goes to the `Outlet`, which is the endpoint.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from sylk.call.media import ChatCapabilities
+from sylk.call.usage import Ended, Established, HeaderList, InviteUsage, Ringing
+from sylk.call.usage_table import State
+from sylk.errors import LocalProtocolError, RemoteProtocolError, SessionEnded
+from sylk.sip.core import IncomingRequest
+from sylk.sip.dialog import Dialog
+from sylk.sip.flow import Flow
+from sylk.sip.message import Request, Response
+
+logger = logging.getLogger("sylk.session")
+
+
+class Outlet(Protocol):
+    """What a call needs of the endpoint that it lives in."""
+
+    def settle(self, call: "Call") -> None:
+        """Send what the call's usage and the core have ready, and set the call's alarm."""
+        ...
+
+    def forget(self, call: "Call") -> None:
+        """Drop every reference to a call that is over."""
+        ...
+
+
+class Call:
+    """One call, from the first INVITE until both sides have let go."""
+
+    def __init__(self, outlet: Outlet, usage: InviteUsage, flow: Flow) -> None:
+        self.usage = usage
+        self.flow = flow
+        """The way over which the peer is reached as long as it stands."""
+        self.settled = trio.Event()
+        """Set when the call stands, or has ended before it did."""
+        self.is_established = False
+        self.is_over = False
+        """True when nothing can be said in this call any more."""
+        self.reason = ""
+        """Why it ended, in words."""
+        self.status: int | None = None
+        self.on_end: Callable[[], None] | None = None
+        """Called once, synchronously, when the call ends."""
+        self.on_ringing: Callable[[int], None] | None = None
+        self._outlet = outlet
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID, by which every log line about this call can be found."""
+        return self.usage.request.call_id
+
+    def ended_error(self) -> SessionEnded:
+        """Return the error that tells why the call is over."""
+        return SessionEnded(self.reason, self.status)
+
+    # Verbs of the user
+
+    def ring(self) -> None:
+        """Send 180."""
+        self.usage.ring(trio.current_time())
+        self._outlet.settle(self)
+
+    def accept(self, capabilities: ChatCapabilities) -> None:
+        """Send 200; an offer that cannot be taken is refused and raises SessionEnded."""
+        if self.is_over:
+            raise self.ended_error()
+        now = trio.current_time()
+        try:
+            self.usage.accept(capabilities, now)
+        except RemoteProtocolError as error:
+            self.usage.reject(error.status, now, headers=error.headers)
+            self._outlet.settle(self)
+            raise SessionEnded(f"refused: {error}", error.status) from error
+        self._outlet.settle(self)
+
+    def reject(self, status: int, reason: str | None = None, headers: HeaderList = ()) -> None:
+        """Send a final refusal; nothing happens when the caller has gone already."""
+        if self.usage.state is not State.INCOMING:
+            if not self.is_over:
+                raise LocalProtocolError("the call has been answered already")
+            return
+        self.usage.reject(status, trio.current_time(), reason, headers)
+        self._outlet.settle(self)
+
+    def hang_up(self, reason: str = "", status: int | None = None) -> None:
+        """End the call in the way that its state asks for; for its user it is over at once."""
+        self.usage.hang_up(trio.current_time(), reason, status)
+        self._end(reason or "ended by us", status)
+        self._outlet.settle(self)
+
+    # Input from the network
+
+    def receive_request(self, incoming: IncomingRequest, now: float) -> None:
+        """Take a request inside the dialog."""
+        self.usage.receive_request(incoming, now)
+        self._outlet.settle(self)
+
+    def receive_ack(self, ack: Request, now: float) -> None:
+        """Take an ACK."""
+        self.usage.receive_ack(ack, now)
+        self._outlet.settle(self)
+
+    def receive_cancel(self, now: float) -> None:
+        """Take a CANCEL."""
+        self.usage.receive_cancel(now)
+        self._outlet.settle(self)
+
+    def receive_response(self, response: Response, now: float) -> None:
+        """Take a response to a request of this call."""
+        self.usage.receive_response(response, now)
+        self._outlet.settle(self)
+
+    def request_failed(self, method: str, status: int, now: float) -> None:
+        """Take it that a request of this call came to nothing."""
+        self.usage.request_failed(method, status, now)
+        self._outlet.settle(self)
+
+    def ring_alarm(self, now: float) -> None:
+        """Handle a deadline of the usage."""
+        self.usage.handle_deadline(now)
+        self._outlet.settle(self)
+
+    # For the endpoint
+
+    def take_events(self) -> None:
+        """Turn what the usage has to tell into what tasks wait for."""
+        while (event := self.usage.next_event()) is not None:
+            if isinstance(event, Established):
+                self.is_established = True
+                self.settled.set()
+            elif isinstance(event, Ringing):
+                if self.on_ringing is not None:
+                    self.on_ringing(event.status)
+            else:
+                self._tell_end(event)
+
+    def requests_to_send(self) -> list[tuple[Request, Dialog]]:
+        """Return, once, the requests that the usage wants sent."""
+        return self.usage.requests_to_send()
+
+    def _tell_end(self, event: Ended) -> None:
+        self._end(event.reason, event.status)
+        self._outlet.forget(self)
+
+    def _end(self, reason: str, status: int | None) -> None:
+        if self.is_over:
+            return
+        self.reason, self.status = reason, status
+        self.is_over = True
+        self.settled.set()
+        if self.on_end is not None:
+            self.on_end()

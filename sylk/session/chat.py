@@ -1,0 +1,250 @@
+"""A chat: messages in and out of one MSRP session, as an application holds it.
+
+The plain way is `async for message in chat` and `await chat.send(...)`. A switch, which has to
+answer for each message only when it has decided, takes whole batches: what one read from the
+network brought is decided, passed on and answered together.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import trio
+
+from sylk.errors import SessionEnded
+from sylk.msrp import events
+from sylk.msrp.fanout import FanOut
+from sylk.msrp.session import MsrpSession
+from sylk.net.msrp_port import MsrpLink
+from sylk.payload.cpim import Address, CpimMessage
+from sylk.session.call import Call
+from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage
+
+INBOX_LIMIT = 1024 * 1024
+"""Bytes of messages that may wait for the application; over it the link is not read."""
+
+SEND_PAUSE = 256 * 1024
+"""Bytes that may wait for the peer before `send` waits for it."""
+
+_NICKNAMES_FORBIDDEN = 403
+_MEDIA_FAILED = 500
+_OK = 200
+
+
+class Chat:
+    """One established chat.
+
+    `local` and `remote` are the CPIM identities of the two sides.
+    """
+
+    def __init__(self, call: Call, session: MsrpSession, local: Address, remote: Address) -> None:
+        self.call = call
+        self.local = local
+        self.remote = remote
+        self.bound = trio.Event()
+        """Set when the MSRP session stands, or has failed before it did."""
+        self.on_delivered: Callable[[bytes], None] | None = None
+        """Called with the Message-ID when a message was answered with 200 or reported delivered."""
+        self.on_failure: Callable[[bytes, int, str], None] | None = None
+        """Called with the Message-ID, status and reason of a message that was not delivered."""
+        self._session = session
+        self._link: MsrpLink | None = None
+        self._inbox: deque[ChatMessage] = deque()
+        self._inbox_size = 0
+        self._changed = trio.Event()
+        self._room_again = trio.Event()
+
+    # What an application uses
+
+    @property
+    def is_over(self) -> bool:
+        """True when the session has ended; messages that came before may still be read."""
+        return self.call.is_over
+
+    @property
+    def takes_cpim(self) -> bool:
+        """Tell whether the peer takes CPIM; without it a message has neither From nor To."""
+        chat = self.call.usage.negotiation.chat
+        return chat is not None and chat.takes_cpim
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait because the peer is slow."""
+        return 0 if self._link is None else self._link.outbox.pending
+
+    async def send(self, content: str | bytes, content_type: str = "text/plain") -> bytes:
+        """Send one message and return its Message-ID; waits while the peer is behind.
+
+        Raises SessionEnded when there is nobody to send to.
+        """
+        if isinstance(content, str):
+            content = content.encode()
+        if self._link is not None and self.backlog > SEND_PAUSE:
+            await self._link.outbox.wait_empty()
+        else:
+            await trio.lowlevel.checkpoint()
+        if not self.takes_cpim:
+            return self.post(content, content_type)
+        wrapped = CpimMessage.compose(
+            self.local, self.remote, content, content_type, datetime.now(UTC).isoformat()
+        )
+        return self.post(wrapped.render(), CPIM, success_report=True)
+
+    def post(
+        self,
+        body: bytes,
+        content_type: str = CPIM,
+        *,
+        success_report: bool = False,
+        failure_report: bytes = b"yes",
+    ) -> bytes:
+        """Queue a message as it is, without waiting, and return its Message-ID.
+
+        Raises SessionEnded when there is nobody to send to.
+        """
+        link = self._link
+        if link is None or self.call.is_over:
+            raise self.call.ended_error()
+        message_id = self._session.send_message(
+            body,
+            content_type.encode(),
+            trio.current_time(),
+            success_report=success_report,
+            failure_report=failure_report,
+        )
+        link.flush()
+        return message_id
+
+    async def __aiter__(self) -> AsyncIterator[ChatMessage]:
+        """Yield each message, answered with 200, until the session ends."""
+        while True:
+            try:
+                batch = await self.receive_batch()
+            except SessionEnded:
+                return
+            for message in batch:
+                self.accept([message])
+                yield message
+
+    async def receive_batch(self) -> list[ChatMessage]:
+        """Wait for messages and return all there are; each must be accepted or refused.
+
+        Raises SessionEnded when the session is over and everything has been read.
+        """
+        while not self._inbox:
+            if self.call.is_over:
+                raise self.call.ended_error()
+            self._changed = trio.Event()
+            await self._changed.wait()
+        batch = list(self._inbox)
+        self._inbox.clear()
+        self._inbox_size = 0
+        self._room_again.set()
+        return batch
+
+    def accept(self, messages: Sequence[ChatMessage]) -> None:
+        """Answer 200 to messages, and report success where the sender asked for it."""
+        for message in messages:
+            self._session.accept(message.received)
+        self._flush()
+
+    def refuse(self, message: ChatMessage, status: int, *, as_report: bool = False) -> None:
+        """Answer a message with a failure, or with 200 and then a failing REPORT."""
+        self._session.refuse(message.received, status, as_report=as_report)
+        self._flush()
+
+    # What the MSRP port calls
+
+    def attached(self, link: MsrpLink) -> None:
+        """Take it that the session is carried by `link`."""
+        self._link = link
+
+    def receive(self, event: events.SessionEvent) -> None:
+        """Take one event of the MSRP session."""
+        if isinstance(event, events.MessageReceived):
+            self._inbox.append(ChatMessage(event.message))
+            self._inbox_size += len(event.message.body)
+            self._changed.set()
+        elif isinstance(event, events.Bound):
+            self.bound.set()
+        elif isinstance(event, events.NicknameRequested):
+            self._session.answer_nickname(event, _NICKNAMES_FORBIDDEN)
+        elif isinstance(event, events.Closed):
+            self.bound.set()
+            self._link = None
+            if not self.call.is_over:
+                self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
+        else:
+            self._tell_outcome(event)
+
+    async def wait_for_room(self) -> None:
+        """Wait until the application has taken what came; the link is not read meanwhile."""
+        if self._inbox_size > INBOX_LIMIT and not self.call.is_over:
+            self._room_again = trio.Event()
+            await self._room_again.wait()
+
+    def call_ended(self) -> None:
+        """Wake whoever waits for this chat."""
+        self.bound.set()
+        self._changed.set()
+        self._room_again.set()
+
+    # For this package
+
+    @property
+    def session(self) -> MsrpSession:
+        """The MSRP engine of this chat."""
+        return self._session
+
+    @property
+    def link(self) -> MsrpLink | None:
+        """What carries the chat now."""
+        return self._link
+
+    def _tell_outcome(self, event: events.SessionEvent) -> None:
+        match event:
+            case events.MessageAccepted(message_id):
+                delivered, status, reason = True, 200, ""
+            case events.ReportReceived(message_id, status):
+                delivered, reason = status == _OK, ""
+            case events.MessageFailed(message_id, status, comment):
+                delivered, reason = False, comment.decode("utf-8", "replace")
+            case _:
+                return
+        if delivered and self.on_delivered is not None:
+            self.on_delivered(message_id)
+        elif not delivered and self.on_failure is not None:
+            self.on_failure(message_id, status, reason)
+
+    def _flush(self) -> None:
+        if self._link is not None:
+            self._link.flush()
+
+
+class Broadcast:
+    """The same messages to many chats, at little more than the price of one.
+
+    What all recipients share is rendered once; each gets its own path lines before it, and all the
+    messages of the broadcast leave for one recipient in one system call.
+    """
+
+    def __init__(self) -> None:
+        self._fan_out = FanOut()
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return how many messages the broadcast holds."""
+        return self._count
+
+    def add(self, body: bytes) -> None:
+        """Add one message/cpim body."""
+        self._fan_out.add(body, CPIM_BYTES)
+        self._count += 1
+
+    def send_to(self, chats: Iterable[Chat]) -> None:
+        """Send to each chat that stands; never waits, and one that fails harms no other."""
+        render = self._fan_out.render_for
+        for chat in chats:
+            link = chat.link
+            if link is not None:
+                link.write(render(chat.session.path_lines))

@@ -1,0 +1,322 @@
+"""The endpoint: one SIP user agent with its sockets, clock and calls, at run time.
+
+A server has one and a client has one. It moves messages between the transports and the core, gives
+what belongs to a call to that call, and hands every request that belongs to none to its owner.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from sylk.call.offer_answer import Negotiation
+from sylk.call.usage import InviteUsage
+from sylk.call.usage_table import State
+from sylk.errors import SylkError, TransportError
+from sylk.msrp.session import MsrpSession
+from sylk.msrp.uri import MsrpURI
+from sylk.net.addresses import is_ip_literal, look_up
+from sylk.net.alarm import AlarmClock
+from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.sip_transports import SipTransports, SipTransportSettings
+from sylk.session.call import Call
+from sylk.session.way import address_of, keeps_flow, transport_of
+from sylk.sip.core import (
+    Event,
+    IncomingAck,
+    IncomingCancel,
+    IncomingRequest,
+    IncomingResponse,
+    Refused,
+    RequestFailed,
+    UserAgentCore,
+)
+from sylk.sip.dialog import Dialog
+from sylk.sip.flow import Flow
+from sylk.sip.message import Message, Request
+from sylk.sip.parser import MalformedMessage
+from sylk.sip.transaction import ClientTransaction, ServerTransaction
+from sylk.sip.uri import SipURI
+
+logger = logging.getLogger("sylk.session")
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "SUBSCRIBE", "REFER", "MESSAGE")
+SUPPORTED = ("norefersub", "gruu")
+ACCEPTED_BODIES: Mapping[str, Sequence[str]] = {"INVITE": ("application/sdp",)}
+
+
+@dataclass(slots=True)
+class EndpointSettings:
+    """What an endpoint is told when it is made."""
+
+    name: str = "Sylk"
+    """The product token of User-Agent and Server, and the SDP session name."""
+    sip: SipTransportSettings = field(default_factory=SipTransportSettings)
+    msrp: MsrpPortSettings = field(default_factory=MsrpPortSettings)
+
+
+class Endpoint:
+    """A SIP user agent that runs.
+
+    `on_request` gets each INVITE, SUBSCRIBE, REFER and MESSAGE outside a dialog.
+    """
+
+    def __init__(
+        self, settings: EndpointSettings, on_request: Callable[[IncomingRequest], None]
+    ) -> None:
+        """Bind all ports; raises TransportError."""
+        self.settings = settings
+        self.clock = AlarmClock()
+        self.core = UserAgentCore(
+            methods=METHODS,
+            supported=SUPPORTED,
+            accept=ACCEPTED_BODIES,
+            server_name=settings.name,
+            random_token=lambda: secrets.token_hex(10),
+        )
+        self.transports = SipTransports(settings.sip, self._receive, self._flow_failed)
+        try:
+            self.msrp = MsrpPort(settings.msrp, self.clock)
+        except TransportError:
+            self.transports.close()
+            raise
+        self._on_request = on_request
+        self._calls: set[Call] = set()
+        self._calls_by_dialog: dict[tuple[str, str, str], Call] = {}
+        self._calls_by_invite: dict[ServerTransaction, Call] = {}
+        self._calls_by_request: dict[ClientTransaction, Call] = {}
+        self._calls_over = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._flushing = False
+
+    @property
+    def call_count(self) -> int:
+        """How many calls stand or are being set up or ended."""
+        return len(self._calls)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self.clock.run)
+            await nursery.start(self.transports.run)
+            await nursery.start(self.msrp.run)
+            task_status.started()
+
+    async def wait_calls_over(self) -> None:
+        """Wait until no call stands or is being ended."""
+        while self._calls:
+            self._calls_over = trio.Event()
+            await self._calls_over.wait()
+
+    # Making calls
+
+    def contact_for(self, flow: Flow, user: str | None) -> str:
+        """Return the URI, in angle brackets, at which the peer of `flow` reaches us."""
+        host, port = self.transports.sent_by(flow)
+        params: dict[str, str | None] = {}
+        if flow.transport != "udp":
+            params["transport"] = flow.transport
+        return f"<{SipURI(scheme='sip', user=user, host=host, port=port, params=params)}>"
+
+    def open_session(self, flow: Flow) -> tuple[MsrpSession, Negotiation]:
+        """Make the MSRP session and the negotiation of a new call over `flow`."""
+        host, port = self.msrp.path_address(flow.local[0])
+        session_id = self.msrp.registry.new_session_id()
+        path = (MsrpURI(secure=False, user=None, host=host, port=port, session_id=session_id),)
+        session = MsrpSession(
+            path,
+            active=False,
+            max_message_size=self.settings.msrp.max_message_size,
+            keepalive_interval=self.settings.msrp.keepalive_interval,
+        )
+        return session, Negotiation(path, host, self.settings.name, secrets.randbits(31))
+
+    def incoming_call(
+        self, incoming: IncomingRequest, negotiation: Negotiation, contact: str
+    ) -> Call:
+        """Make the call of an INVITE that has come."""
+        usage = InviteUsage(
+            self.core,
+            negotiation,
+            incoming.request,
+            contact,
+            server_transaction=incoming.transaction,
+        )
+        call = Call(self, usage, incoming.flow)
+        self._calls.add(call)
+        self._calls_by_invite[incoming.transaction] = call
+        return call
+
+    def outgoing_call(
+        self, request: Request, negotiation: Negotiation, contact: str, flow: Flow
+    ) -> Call:
+        """Send an INVITE over `flow` and return its call."""
+        usage = InviteUsage(self.core, negotiation, request, contact)
+        call = Call(self, usage, flow)
+        self._calls.add(call)
+        usage.client_transaction = self._send(call, request, flow)
+        self.flush()
+        return call
+
+    # What a call asks for
+
+    def settle(self, call: Call) -> None:
+        """Send what a call and the core have ready, and set the call's alarm."""
+        usage = call.usage
+        if usage.dialog is not None and usage.state is not State.TERMINATED:
+            self._calls_by_dialog[usage.dialog.key] = call
+        if usage.server_transaction is not None and usage.state is not State.INCOMING:
+            self._calls_by_invite.pop(usage.server_transaction, None)
+        if usage.cancel_wanted and usage.client_transaction is not None:
+            usage.cancel_wanted = False
+            self.core.cancel(usage.client_transaction, trio.current_time())
+        for request, dialog in call.requests_to_send():
+            self._send_in_dialog(call, request, dialog)
+        self.clock.set(call, usage.next_deadline(), call.ring_alarm)
+        call.take_events()
+        self.flush()
+
+    def forget(self, call: Call) -> None:
+        """Drop every reference to a call that is over."""
+        self._calls.discard(call)
+        usage = call.usage
+        if usage.dialog is not None:
+            self._calls_by_dialog.pop(usage.dialog.key, None)
+        if usage.server_transaction is not None:
+            self._calls_by_invite.pop(usage.server_transaction, None)
+        if usage.client_transaction is not None:
+            self._calls_by_request.pop(usage.client_transaction, None)
+        self.clock.set(call, None, call.ring_alarm)
+        if not self._calls:
+            self._calls_over.set()
+
+    def _send_in_dialog(self, call: Call, request: Request, dialog: Dialog) -> None:
+        flow = self._standing_flow(call, dialog)
+        if flow is not None:
+            self._send(call, request, flow)
+        else:
+            assert self._nursery is not None
+            self._nursery.start_soon(self._open_and_send, call, request, dialog)
+
+    def _standing_flow(self, call: Call, dialog: Dialog) -> Flow | None:
+        """Return a flow to the peer of `dialog` that needs no look-up and no connecting."""
+        alive = self.transports.is_alive(call.flow)
+        if keeps_flow(dialog, call.usage.request, call.flow, alive):
+            return call.flow
+        hop = dialog.next_hop
+        if not is_ip_literal(hop.host):
+            return None
+        try:
+            return self.transports.flow_to(transport_of(hop), address_of(hop))
+        except TransportError:
+            return None
+
+    async def _open_and_send(self, call: Call, request: Request, dialog: Dialog) -> None:
+        hop = dialog.next_hop
+        try:
+            address = (await look_up(*address_of(hop)))[0]
+            flow = await self.transports.open_flow(transport_of(hop), address)
+        except SylkError as error:
+            logger.info("%s not sent: %s Call-ID=%s", request.method, error, call.call_id)
+            if request.method != "ACK":
+                call.request_failed(request.method, 503, trio.current_time())
+            return
+        self._send(call, request, flow)
+        self.flush()
+
+    def _send(self, call: Call, request: Request, flow: Flow) -> ClientTransaction | None:
+        sent_by = self.transports.sent_by(flow)
+        if request.method == "ACK":
+            # The ACK to a 2xx is outside every transaction.
+            self.core.send_stateless(request, flow, sent_by)
+            return None
+        transaction = self.core.send_request(request, flow, sent_by, trio.current_time())
+        self._calls_by_request[transaction] = call
+        return transaction
+
+    # Between the transports and the core
+
+    def _receive(self, message: Message | MalformedMessage, flow: Flow) -> None:
+        self.core.receive_message(message, flow, trio.current_time())
+        self.flush()
+
+    def _flow_failed(self, flow: Flow) -> None:
+        self.core.transport_failed(flow, trio.current_time())
+        self.flush()
+
+    def _ring_core(self, now: float) -> None:
+        self.core.handle_deadline(now)
+        self.flush()
+
+    def flush(self) -> None:
+        """Give out what the core has to tell, then send what it has to send, until it is idle."""
+        if self._flushing:
+            return
+        self._flushing = True
+        try:
+            busy = True
+            while busy:
+                busy = False
+                while (event := self.core.next_event()) is not None:
+                    self._dispatch(event)
+                for message, flow in self.core.messages_to_send():
+                    busy = True
+                    self.transports.send(message, flow)
+        finally:
+            self._flushing = False
+        self.clock.set(self.core, self.core.next_deadline(), self._ring_core)
+
+    def _dispatch(self, event: Event) -> None:
+        try:
+            self._give(event, trio.current_time())
+        except Exception:
+            # A bug that one message brings out must not take the endpoint from all others.
+            logger.exception("handling %s failed", type(event).__name__)
+
+    def _give(self, event: Event, now: float) -> None:
+        match event:
+            case IncomingRequest(dialog=None):
+                self._on_request(event)
+            case IncomingRequest():
+                assert event.dialog is not None
+                call = self._calls_by_dialog.get(event.dialog.key)
+                if call is not None:
+                    call.receive_request(event, now)
+            case IncomingAck():
+                call = self._calls_by_dialog.get(event.dialog.key)
+                if call is not None:
+                    call.receive_ack(event.request, now)
+            case IncomingCancel():
+                call = self._calls_by_invite.get(event.transaction)
+                if call is not None:
+                    call.receive_cancel(now)
+            case IncomingResponse():
+                self._give_response(event, now)
+            case RequestFailed():
+                self._give_failure(event, now)
+            case Refused():
+                logger.info(
+                    "refused from %s:%d with %d: %s", *event.flow.remote, event.status, event.reason
+                )
+
+    def _give_response(self, event: IncomingResponse, now: float) -> None:
+        if event.transaction is None:
+            return
+        call = self._calls_by_request.get(event.transaction)
+        if call is None:
+            return
+        if event.response.status >= 200 and event.response.cseq.method != "INVITE":
+            del self._calls_by_request[event.transaction]
+        call.receive_response(event.response, now)
+
+    def _give_failure(self, event: RequestFailed, now: float) -> None:
+        transaction = event.transaction
+        if isinstance(transaction, ServerTransaction):
+            call = self._calls_by_invite.get(transaction)
+        else:
+            call = self._calls_by_request.pop(transaction, None)
+        if call is not None:
+            call.request_failed(transaction.request.method, event.status, now)

@@ -1,0 +1,96 @@
+"""Requests outside a dialog that are no calls: SUBSCRIBE, REFER and MESSAGE."""
+
+import trio
+
+from sylk.payload.cpim import Address
+from sylk.session.endpoint import Endpoint
+from sylk.session.identity import identity_of
+from sylk.sip.core import IncomingRequest
+from sylk.sip.headers import Headers
+from sylk.sip.message import Response
+from sylk.sip.uri import SipURI
+
+
+class OutOfDialogRequest:
+    """A request that is answered with one final response."""
+
+    def __init__(self, endpoint: Endpoint, incoming: IncomingRequest) -> None:
+        request = incoming.request
+        assert isinstance(request.uri, SipURI)
+        self.request_uri: SipURI = request.uri
+        self.sender: Address = identity_of(request.from_)
+        self.recipient: Address = identity_of(request.to)
+        self.source = incoming.flow.remote
+        """Host and port that the request came from."""
+        self.call_id = request.call_id
+        self._is_answered = False
+        self._endpoint = endpoint
+        self._incoming = incoming
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields of the request."""
+        return self._incoming.request.headers
+
+    @property
+    def is_answered(self) -> bool:
+        """Tell whether a final response has been sent."""
+        return self._is_answered
+
+    def reject_nowait(self, status: int) -> None:
+        """Refuse without giving other tasks a turn."""
+        self._answer(status, None)
+
+    async def reject(self, status: int, reason: str | None = None) -> None:
+        """Refuse with a SIP status code."""
+        self._answer(status, reason)
+        await trio.lowlevel.checkpoint()
+
+    def _answer(self, status: int, reason: str | None = None) -> None:
+        """Send the final response; a second one is not sent."""
+        if self._is_answered:
+            return
+        self._is_answered = True
+        endpoint, incoming = self._endpoint, self._incoming
+        response = Response.to_request(
+            incoming.request, status, reason, to_tag=endpoint.core.new_tag()
+        )
+        endpoint.core.respond(incoming.transaction, response, trio.current_time())
+        endpoint.flush()
+
+
+class SubscriptionRequest(OutOfDialogRequest):
+    """A SUBSCRIBE that wants to open a subscription (RFC 6665)."""
+
+    @property
+    def event(self) -> str | None:
+        """The event package that is asked for."""
+        return self._incoming.request.event
+
+
+class ReferralRequest(OutOfDialogRequest):
+    """A REFER outside a dialog (RFC 3515)."""
+
+    @property
+    def refer_to(self) -> str | None:
+        """The Refer-To header as it was written."""
+        return self.headers.get("Refer-To")
+
+
+class PageMessage(OutOfDialogRequest):
+    """A MESSAGE outside a dialog (RFC 3428)."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self._incoming.request.body
+
+    @property
+    def content_type(self) -> str | None:
+        """The type of the body."""
+        return self._incoming.request.content_type
+
+    async def accept(self) -> None:
+        """Answer 200: the message has arrived."""
+        self._answer(200)
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,47 @@
+"""The way to a peer: which transport, host and port a request goes to (RFC 3261 18.1.1, 18.2.2).
+
+Host names are found by the look-up of the system; NAPTR and SRV records are not asked for yet.
+"""
+
+from sylk.errors import RemoteProtocolError
+from sylk.sip.dialog import Dialog
+from sylk.sip.flow import Address, Flow
+from sylk.sip.message import Request
+from sylk.sip.uri import OtherURI, SipURI
+
+DEFAULT_PORT = 5060
+LARGE_REQUEST = 1300
+"""Bytes above which a request goes over a stream (RFC 3261 section 18.1.1)."""
+
+
+def transport_of(uri: SipURI, default: str = "udp") -> str:
+    """Return the transport that `uri` asks for."""
+    if uri.scheme == "sips":
+        return "tls"
+    return (uri.transport or default).lower()
+
+
+def address_of(uri: SipURI | OtherURI) -> Address:
+    """Return host and port to send to; raises RemoteProtocolError (416) for another scheme."""
+    if isinstance(uri, OtherURI):
+        raise RemoteProtocolError(f"cannot send a request to a {uri.scheme} URI", 416)
+    maddr = uri.params.get("maddr")
+    return maddr or uri.host, uri.port or (5061 if uri.scheme == "sips" else DEFAULT_PORT)
+
+
+def came_through_nat(request: Request, flow: Flow) -> bool:
+    """Tell whether the request's own Via names another place than the packet came from."""
+    via = request.top_via
+    return (via.host, via.port or DEFAULT_PORT) != flow.remote
+
+
+def keeps_flow(dialog: Dialog, invite: Request, flow: Flow, is_alive: bool) -> bool:
+    """Tell whether a request in a dialog goes back over the flow that the INVITE came over.
+
+    A stream that stands is used again, towards the peer itself or the proxy that it came from
+    (RFC 5923). Over UDP the Contact is believed, unless the peer sits behind a NAT.
+    """
+    hop = dialog.next_hop
+    if flow.reliable:
+        return is_alive and (not dialog.route_set or hop.host == flow.remote[0])
+    return not dialog.route_set and came_through_nat(invite, flow)

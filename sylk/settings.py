@@ -1,0 +1,307 @@
+"""What can be set in `sylk.ini`: the sections, their defaults, and what each limit does.
+
+A section is a dataclass whose fields are declared with `setting()`. The same declarations read
+the file (`sylk.config`), write `sylk.ini.sample` and name what would be right in an error. An
+application declares its own section in the same way:
+
+    @dataclass(frozen=True, kw_only=True)
+    class EchoSettings:
+        prefix: str = setting("", "What is put before each message that goes back.")
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_type_hints
+
+from sylk.setting_types import (
+    ANY_NETWORK,
+    Bytes,
+    IPAddress,
+    Network,
+    Networks,
+    Port,
+    Seconds,
+    SettingType,
+    type_of,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "ANY_NETWORK",
+    "Bytes",
+    "IPAddress",
+    "MsrpSettings",
+    "Network",
+    "Networks",
+    "Port",
+    "Seconds",
+    "ServerSettings",
+    "Setting",
+    "SipSettings",
+    "TlsSettings",
+    "setting",
+    "settings_of",
+]
+
+T = TypeVar("T")
+
+_KEY = "sylk.setting"
+_NO_TLS = "TLS is not in this version yet"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    meaning: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    restart: bool
+    not_yet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a section: its name, type, default, and the facts given to `setting()`."""
+
+    name: str
+    type: SettingType
+    default: object
+    facts: _Facts
+
+    @property
+    def default_text(self) -> str:
+        """The default as it would stand in the file."""
+        return self.type.write(self.default)
+
+    def read(self, text: str) -> object:
+        """Return the value that `text` stands for; raises ValueError saying what would be right."""
+        value = self.type.read(text)
+        if self.facts.not_yet and value != self.default:
+            raise ValueError(f"{self.facts.not_yet}: leave it at {self.default_text}")
+        if isinstance(value, (int, float)) and not self._in_bounds(value):
+            raise ValueError(f"must be {self.bounds}, not {text}")
+        return value
+
+    @property
+    def bounds(self) -> str:
+        """What the value must lie between, in words; "" where there are no bounds."""
+        low, high = self.facts.minimum, self.facts.maximum
+        words: list[str] = []
+        if low is not None:
+            words.append(f"at least {self.type.write(low)}")
+        if high is not None:
+            words.append(f"at most {self.type.write(high)}")
+        return " and ".join(words)
+
+    def _in_bounds(self, value: float) -> bool:
+        low, high = self.facts.minimum, self.facts.maximum
+        return (low is None or value >= low) and (high is None or value <= high)
+
+
+def setting(
+    default: T,
+    meaning: str,
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    restart: bool = True,
+    not_yet: str = "",
+) -> T:
+    """Declare a field of a settings class.
+
+    `meaning` is one or two sentences for the operator and says what happens at a limit; `unit` is a
+    plain word ("seconds"). `restart` is False for what is taken up while the server runs.
+    `not_yet` is a sentence for what this version cannot do: then only the default is taken.
+    """
+    facts = _Facts(meaning, unit, minimum, maximum, restart, not_yet)
+    metadata: Mapping[str, object] = {_KEY: facts}
+
+    # A factory, because a dataclass refuses a mapping as a plain default.
+    def make_default() -> T:
+        return default
+
+    return field(default_factory=make_default, metadata=metadata)
+
+
+def settings_of(section: "type[DataclassInstance]") -> Iterator[Setting]:
+    """Yield the settings that a section's class declares, in order.
+
+    Raises TypeError for a field whose type cannot be read, or whose default is out of bounds.
+    """
+    hints = get_type_hints(section, include_extras=True)
+    for declared in fields(section):
+        facts = declared.metadata.get(_KEY)
+        if not isinstance(facts, _Facts) or declared.default_factory is MISSING:
+            raise TypeError(f"{section.__name__}.{declared.name} is not declared with setting()")
+        make_default: Callable[[], Any] = declared.default_factory
+        one = Setting(declared.name, type_of(hints[declared.name]), make_default(), facts)
+        if one.bounds and not one.type.ordered:
+            raise TypeError(f"{section.__name__}.{declared.name} cannot have bounds")
+        yield one
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """Which applications answer which requests, and where the server keeps things."""
+
+    section: ClassVar[str] = "Server"
+
+    default_application: str = setting(
+        "conference", "The application for requests that nothing else claims."
+    )
+    application_map: Mapping[str, str] = setting(
+        {"echo": "echo"},
+        "Which application answers which address: a list of key:application. A key is user@domain, "
+        "domain or user, looked up in this order.",
+    )
+    disabled_applications: tuple[str, ...] = setting(
+        (), "Applications that are not started; a request for one is refused with 404."
+    )
+    extra_applications_dir: Path | None = setting(
+        None, "A folder with applications that are not installed as packages."
+    )
+    spool_dir: Path = setting(
+        Path("var/spool"),
+        "The folder for what outlives a restart. A relative path starts from the folder in which "
+        "the server is started.",
+    )
+    enable_bonjour: bool = setting(
+        False,
+        "Whether rooms are announced to neighbours by multicast DNS.",
+        not_yet="multicast DNS is not in this version yet",
+    )
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
+        "info", "The least serious lines that still reach the log."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SipSettings:
+    """Where SIP is spoken, with whom, and how much of it is taken."""
+
+    section: ClassVar[str] = "SIP"
+
+    local_ip: IPAddress = setting(
+        "0.0.0.0",
+        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
+    )
+    local_udp_port: Port | None = setting(5060, "The UDP port; none does without UDP.")
+    local_tcp_port: Port | None = setting(5060, "The TCP port; none does without TCP.")
+    local_tls_port: Port | None = setting(None, "The TLS port.", not_yet=_NO_TLS)
+    advertised_ip: IPAddress | None = setting(
+        None,
+        "The address that peers are told to use; none takes the one that the peer is reached "
+        "from. Needed behind a router that translates addresses.",
+    )
+    trusted_peers: Networks = setting(
+        ANY_NETWORK,
+        "Who may send requests: any, none, or a list of addresses and networks. Others are "
+        "refused with 403.",
+    )
+    max_message_size: Bytes = setting(
+        64 * 1024,
+        "The longest message that is taken. A longer one is refused, and over TCP its connection "
+        "is closed.",
+        unit="bytes",
+        minimum=4096,
+        maximum=16 * 1024**2,
+    )
+    max_connections: int = setting(
+        10_000,
+        "The most TCP connections at one time. Over it a new one is closed at once.",
+        unit="connections",
+        minimum=1,
+    )
+    idle_timeout: Seconds = setting(
+        600,
+        "How long a TCP connection that carries no call may be silent before it is closed.",
+        unit="seconds",
+        minimum=32,
+    )
+    max_sessions: int = setting(
+        10_000,
+        "The most calls at one time. Over it a new one is refused with 503 and Retry-After.",
+        unit="calls",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MsrpSettings:
+    """Where MSRP is spoken, and how much is kept for a recipient that is slow."""
+
+    section: ClassVar[str] = "MSRP"
+
+    local_ip: IPAddress = setting(
+        "0.0.0.0",
+        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
+    )
+    local_tcp_port: Port = setting(2855, "The TCP port; 0 takes any that is free.")
+    local_tls_port: Port | None = setting(None, "The TLS port.", not_yet=_NO_TLS)
+    advertised_ip: IPAddress | None = setting(
+        None,
+        "The address in the paths that peers are given; none takes that of [SIP], or else the "
+        "one that the peer is reached from.",
+    )
+    use_tls: bool = setting(False, "Whether MSRP is spoken over TLS.", not_yet=_NO_TLS)
+    max_connections: int = setting(
+        20_000,
+        "The most connections at one time. Over it a new one is closed at once.",
+        unit="connections",
+        minimum=1,
+    )
+    max_message_size: Bytes = setting(
+        10 * 1024**2,
+        "The largest message that is taken, all its chunks together. A larger one is refused "
+        "with 413.",
+        unit="bytes",
+        minimum=1024,
+    )
+    outbox_limit: Bytes = setting(
+        4 * 1024**2,
+        "How much may wait for one recipient that is slow. Over it the session of that recipient "
+        "is ended.",
+        unit="bytes",
+        minimum=64 * 1024,
+    )
+    outbox_timeout: Seconds = setting(
+        30,
+        "How long a recipient may take no byte of what waits for it before its session is ended.",
+        unit="seconds",
+        minimum=1,
+    )
+    keepalive_interval: Seconds = setting(
+        60,
+        "How long a session may be silent before an empty message is sent to see whether the "
+        "peer is still there.",
+        unit="seconds",
+        minimum=5,
+    )
+    establish_timeout: Seconds = setting(
+        15,
+        "How long a peer may take to connect and name its session after the call is answered, "
+        "before the call is ended.",
+        unit="seconds",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSettings:
+    """The certificate that peers are shown, and the authorities that theirs are checked with."""
+
+    section: ClassVar[str] = "TLS"
+
+    certificate: Path | None = setting(
+        None, "The certificate and its chain, in PEM.", not_yet=_NO_TLS
+    )
+    private_key: Path | None = setting(
+        None, "The certificate's private key, in PEM.", not_yet=_NO_TLS
+    )
+    ca_file: Path | None = setting(
+        None, "The authorities that peers' certificates are checked with, in PEM.", not_yet=_NO_TLS
+    )

@@ -1,0 +1,376 @@
+"""The user agent core: between the transactions and the uses that are made of SIP.
+
+It checks what comes in, answers by itself what needs no decision, finds the dialog of each request,
+and hands on the rest as events. RFC 3261 sections 8.2, 9.2, 12.2.2 and 14.2.
+
+A request outside of a dialog that is refused leaves nothing behind: it is answered without state
+(8.2.7), with a To tag that is a keyed hash of it, so that its retransmission gets the same answer.
+A refusal in a dialog goes through a transaction, as its reason may be gone when the request comes
+again. OPTIONS outside of a dialog is answered without state too. No refusal repeats more than what
+the request brought in Via, From, To, Call-ID and CSeq, so that it does not serve to amplify.
+
+The caller gives in one message at a time and takes all events before the next: what it does with
+one event, `add_dialog` above all, counts for the next message.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from sylk.errors import RemoteProtocolError
+from sylk.sip.capabilities import Capabilities
+from sylk.sip.checks import check_message
+from sylk.sip.dialog import Dialog
+from sylk.sip.dialog_registry import DialogRegistry
+from sylk.sip.events import (
+    Event,
+    IncomingAck,
+    IncomingCancel,
+    IncomingRequest,
+    IncomingResponse,
+    Refused,
+    RequestFailed,
+)
+from sylk.sip.flow import Address, Flow
+from sylk.sip.layer_events import (
+    AckReceived,
+    LayerEvent,
+    ResponseReceived,
+    TransactionEnded,
+    TransactionFailed,
+    UnmatchedRequest,
+    UnmatchedResponse,
+)
+from sylk.sip.message import Message, Request, Response
+from sylk.sip.parser import MalformedMessage
+from sylk.sip.pending import PendingTransactions
+from sylk.sip.request_checks import check_extensions_and_content, check_method_and_uri
+from sylk.sip.stateless import StatelessAnswers, stamp_malformed
+from sylk.sip.timers import Timers
+from sylk.sip.transaction import ClientTransaction, ServerTransaction, Transaction
+from sylk.sip.transaction_layer import MAX_TRANSACTIONS, TransactionLayer
+from sylk.sip.transaction_matching import reply_tag
+from sylk.sip.via import MAGIC_COOKIE
+
+__all__ = [
+    "Event",
+    "IncomingAck",
+    "IncomingCancel",
+    "IncomingRequest",
+    "IncomingResponse",
+    "Refused",
+    "RequestFailed",
+    "UserAgentCore",
+]
+
+# RFC 3261 14.2: a second INVITE is told to come again after up to this many seconds.
+MAX_RETRY_AFTER_INVITE = 10
+
+
+class UserAgentCore:
+    """A SIP user agent, both client and server, without sockets and clock.
+
+    `methods` are those the server takes, `supported` its option tags, `accept` the media types of
+    bodies by method (a method that is missing there takes any body). `random_token` returns text
+    of token characters that nobody can guess, with at least 64 bits of randomness.
+    """
+
+    def __init__(
+        self,
+        *,
+        methods: Sequence[str],
+        supported: Sequence[str],
+        accept: Mapping[str, Sequence[str]],
+        server_name: str,
+        timers: Timers | None = None,
+        random_token: Callable[[], str],
+        max_transactions: int = MAX_TRANSACTIONS,
+    ) -> None:
+        self._capabilities = Capabilities(methods, supported, accept, server_name)
+        self._random_token = random_token
+        self._stateless = StatelessAnswers(random_token())
+        self._layer = TransactionLayer(
+            timers,
+            max_transactions=max_transactions,
+            make_branch=lambda: MAGIC_COOKIE + random_token(),
+        )
+        self._dialogs = DialogRegistry()
+        self._pending = PendingTransactions()
+        self._events: deque[Event] = deque()
+
+    # What comes in
+
+    def receive_message(
+        self, message: Request | Response | MalformedMessage, flow: Flow, now: float
+    ) -> None:
+        """Take what the parser found in the octets of `flow`; take the events before the next."""
+        if isinstance(message, MalformedMessage):
+            self._refuse_malformed(message, flow)
+            return
+        try:
+            check_message(message)
+            self._layer.receive_message(message, flow, now)
+        except MalformedMessage as error:
+            self._refuse_malformed(error, flow)
+            return
+        self._run(now)
+
+    def transport_failed(self, flow: Flow, now: float) -> None:
+        """Take note that a connection was lost, or that a datagram could not be delivered."""
+        self._layer.transport_failed(flow, now)
+        self._run(now)
+
+    def handle_deadline(self, now: float) -> None:
+        """Let all timers fire that are due at `now`, in seconds."""
+        self._layer.handle_deadline(now)
+        self._run(now)
+
+    # What the layer above asks for
+
+    def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
+        """Send a response to an incoming request; for INVITE also a 2xx once more.
+
+        Adds Server, and the To tag of the transaction if there is none. What a response means to
+        a registered dialog is done here: a 2xx confirms it and refreshes its target, a failure of
+        the request that made it ends it. Raises LocalProtocolError for a response that the state
+        of the transaction, or RFC 4320, does not allow.
+        """
+        request = transaction.request
+        tag = reply_tag(request, response)
+        if tag is None and response.status > 100:
+            tag = transaction.to_tag
+            response.headers.set("To", f"{response.headers.get('To')};tag={tag}")
+        self._capabilities.describe(response, request.method)
+        self._layer.respond(transaction, response, now)
+        if tag is not None and response.status > 100:
+            transaction.to_tag = tag
+            self._dialogs.handle_reply(request, response, tag)
+        self._run(now)
+
+    def send_request(
+        self, request: Request, flow: Flow, sent_by: Address, now: float
+    ) -> ClientTransaction:
+        """Send a request in a transaction of its own; adds Via, with `sent_by`, and User-Agent.
+
+        Raises LocalProtocolError for ACK: that is for `send_stateless`.
+        """
+        self._capabilities.describe(request, request.method)
+        transaction = self._layer.send_request(request, flow, sent_by, now)
+        if not transaction.is_terminated:
+            self._pending.add_client(transaction)
+        self._run(now)
+        return transaction
+
+    def send_stateless(self, message: Message, flow: Flow, sent_by: Address | None = None) -> None:
+        """Send an ACK for a 2xx, or a response, without a transaction.
+
+        The first time an ACK gets its Via, with `sent_by` or the local address of `flow`, and
+        its User-Agent; the same message can be sent again as it is.
+        """
+        self._capabilities.describe(message, None)
+        self._layer.send_stateless(message, flow, sent_by)
+
+    def cancel(self, transaction: ClientTransaction, now: float) -> ClientTransaction | None:
+        """Send the CANCEL for an INVITE of ours, now or after its first provisional response.
+
+        The answer to the CANCEL is not reported: the INVITE still ends with its own, a 487 or, if
+        the two crossed, a 2xx that wants an ACK and a BYE. Raises LocalProtocolError unless it is
+        an INVITE.
+        """
+        cancel = self._layer.cancel(transaction, now)
+        self._run(now)
+        return cancel
+
+    def add_dialog(self, dialog: Dialog) -> None:
+        """Register a dialog, so that its requests are accepted; again after its key changed."""
+        self._dialogs.add(dialog)
+
+    def remove_dialog(self, dialog: Dialog) -> None:
+        """Forget a dialog: its requests get 481 from now on. It is fine if it was not there."""
+        self._dialogs.remove(dialog)
+
+    def new_tag(self) -> str:
+        """Return a tag for From or To (RFC 3261 section 19.3)."""
+        return self._random_token()
+
+    # What goes out
+
+    def next_event(self) -> Event | None:
+        """Return what happened next, or None."""
+        return self._events.popleft() if self._events else None
+
+    def messages_to_send(self) -> list[tuple[Message, Flow]]:
+        """Return what has to be sent now, each with its flow, and forget it."""
+        return self._layer.messages_to_send()
+
+    def next_deadline(self) -> float | None:
+        """Return when `handle_deadline` has to be called, or None."""
+        return self._layer.next_deadline()
+
+    # Events of the transactions
+
+    def _run(self, now: float) -> None:
+        while (event := self._layer.next_event()) is not None:
+            self._handle(event, now)
+
+    def _handle(self, event: LayerEvent, now: float) -> None:
+        match event:
+            case UnmatchedRequest():
+                self._receive_request(event, now)
+            case UnmatchedResponse(response):
+                self._receive_stray(response)
+            case AckReceived(_, request):
+                self._receive_ack(request)
+            case ResponseReceived(transaction, response):
+                if transaction.request.method != "CANCEL":
+                    self._dialogs.handle_response(transaction.request, response)
+                    self._events.append(IncomingResponse(transaction, response))
+            case TransactionFailed(transaction, status):
+                self._report_failure(transaction, status)
+            case TransactionEnded(transaction):
+                self._pending.discard(transaction)
+
+    def _report_failure(self, transaction: Transaction, status: int) -> None:
+        """Report a transaction that the layer above knows: not a CANCEL, nor one of our refusals."""
+        if isinstance(transaction, ClientTransaction):
+            if transaction.request.method != "CANCEL":
+                self._events.append(RequestFailed(transaction, status))
+        elif isinstance(transaction, ServerTransaction) and transaction.announced:
+            self._events.append(RequestFailed(transaction, status))
+
+    def _receive_stray(self, response: Response) -> None:
+        """Let through a 2xx of a dialog that we know; RFC 6026 has all others dropped."""
+        is_success_of_invite = response.cseq.method == "INVITE" and 200 <= response.status < 300
+        if is_success_of_invite and self._dialogs.find_by_response(response) is not None:
+            self._events.append(IncomingResponse(None, response))
+
+    # Requests
+
+    def _receive_request(self, unmatched: UnmatchedRequest, now: float) -> None:
+        request = unmatched.request
+        if request.method == "ACK":
+            self._receive_ack(request)
+            return
+        dialog: Dialog | None = None
+        try:
+            check_method_and_uri(request, unmatched.flow, self._capabilities)
+            if request.method == "CANCEL":
+                self._receive_cancel(unmatched, now)
+                return
+            dialog = self._find_dialog(request)
+            check_extensions_and_content(request, self._capabilities)
+            if request.method == "OPTIONS" and dialog is None:
+                tag = self._stateless.tag(request)
+                answer = self._capabilities.options_answer(request, tag)
+                self.send_stateless(answer, unmatched.reply_flow)
+                return
+            tag = self.new_tag() if dialog is None else dialog.local_tag
+            transaction = self._layer.accept_request(unmatched, tag, now)
+        except RemoteProtocolError as error:
+            self._refuse(unmatched, error, dialog, now)
+            return
+        self._deliver_request(transaction, unmatched.flow, dialog, now)
+
+    def _deliver_request(
+        self, transaction: ServerTransaction, flow: Flow, dialog: Dialog | None, now: float
+    ) -> None:
+        request = transaction.request
+        if dialog is not None:
+            try:
+                self._check_order(request, dialog)
+            except RemoteProtocolError as error:
+                self._refuse_in_transaction(transaction, flow, error, now)
+                return
+        self._pending.add_server(transaction)
+        if request.method == "OPTIONS":
+            answer = self._capabilities.options_answer(request, transaction.to_tag)
+            self.respond(transaction, answer, now)
+            return
+        if request.method == "INVITE":
+            self.respond(transaction, Response.to_request(request, 100), now)
+        transaction.announced = True
+        self._events.append(IncomingRequest(transaction, request, flow, dialog))
+
+    def _find_dialog(self, request: Request) -> Dialog | None:
+        if request.to.tag is None:
+            if self._pending.is_merged(request):
+                raise RemoteProtocolError("the request came twice", 482)
+            return None
+        dialog = self._dialogs.find_by_request(request)
+        if dialog is None and not (
+            request.method == "NOTIFY" and self._pending.expects_notify(request)
+        ):
+            raise RemoteProtocolError("no such dialog", 481)
+        return dialog
+
+    def _check_order(self, request: Request, dialog: Dialog) -> None:
+        dialog.receive_request(request)
+        if request.method != "INVITE":
+            return
+        if self._pending.has_server_invite(request):
+            seconds = sum(self._random_token().encode()) % (MAX_RETRY_AFTER_INVITE + 1)
+            raise RemoteProtocolError(
+                "an INVITE is not answered yet", 500, [("Retry-After", str(seconds))]
+            )
+        if self._pending.has_client_invite(dialog):
+            raise RemoteProtocolError("our INVITE is not answered yet", 491)
+
+    def _receive_ack(self, request: Request) -> None:
+        """Hand on the ACK for a 2xx; one that belongs to nothing is dropped silently."""
+        dialog = self._dialogs.find_by_request(request)
+        if dialog is not None:
+            self._events.append(IncomingAck(request, dialog))
+
+    def _receive_cancel(self, unmatched: UnmatchedRequest, now: float) -> None:
+        request = unmatched.request
+        cancelled = self._layer.find_cancelled(request, self._capabilities.methods)
+        if cancelled is None:
+            raise RemoteProtocolError("nothing to cancel", 481)
+        # RFC 3261 9.2: the To tag is that of the responses to the INVITE.
+        transaction = self._layer.accept_request(unmatched, cancelled.to_tag, now)
+        answer = Response.to_request(request, 200, to_tag=cancelled.to_tag)
+        self.respond(transaction, answer, now)
+        if cancelled.is_invite and cancelled.is_pending:
+            self._events.append(IncomingCancel(cancelled, request))
+
+    # Refusals
+
+    def _refuse(
+        self,
+        unmatched: UnmatchedRequest,
+        error: RemoteProtocolError,
+        dialog: Dialog | None,
+        now: float,
+    ) -> None:
+        if dialog is not None:
+            try:
+                transaction = self._layer.accept_request(unmatched, dialog.local_tag, now)
+            except RemoteProtocolError as full:
+                error = full
+            else:
+                self._refuse_in_transaction(transaction, unmatched.flow, error, now)
+                return
+        self._refuse_stateless(unmatched.request, unmatched.reply_flow, unmatched.flow, error)
+
+    def _refuse_in_transaction(
+        self, transaction: ServerTransaction, flow: Flow, error: RemoteProtocolError, now: float
+    ) -> None:
+        request = transaction.request
+        response = Response.to_request(
+            request, error.status, to_tag=transaction.to_tag, headers=error.headers
+        )
+        self.respond(transaction, response, now)
+        self._events.append(Refused(request, flow, error.status, str(error)))
+
+    def _refuse_stateless(
+        self, request: Request, back: Flow, flow: Flow, error: RemoteProtocolError
+    ) -> None:
+        self.send_stateless(self._stateless.refusal(request, error), back)
+        self._events.append(Refused(request, flow, error.status, str(error)))
+
+    def _refuse_malformed(self, error: MalformedMessage, flow: Flow) -> None:
+        request = error.message
+        back = stamp_malformed(request, flow) if request is not None else None
+        if request is None or back is None:
+            self._events.append(Refused(request, flow, error.status, str(error)))
+        else:
+            self._refuse_stateless(request, back, flow, error)

@@ -1,0 +1,104 @@
+"""Is this a request that we take? The checks of RFC 3261 section 8.2, in its order.
+
+Each check raises RemoteProtocolError with the status and header fields to answer with. Between
+`check_method_and_uri` and `check_extensions_and_content` the core looks for the dialog, or for a
+request that came twice (8.2.2.2).
+"""
+
+from sylk.errors import RemoteProtocolError
+from sylk.sip.capabilities import Capabilities
+from sylk.sip.flow import Flow
+from sylk.sip.grammar import parse_params
+from sylk.sip.message import Request
+from sylk.sip.uri import SipURI
+
+# What a user agent can be expected to have heard of: 405 for these, 501 for others.
+_REQUIRED_METHODS = ("INVITE", "ACK", "OPTIONS", "BYE", "CANCEL", "REGISTER")  # RFC 3261
+_LATER_METHODS = (
+    *("PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH"),
+    *("INFO", "REFER", "MESSAGE", "UPDATE"),
+)
+KNOWN_METHODS = frozenset(_REQUIRED_METHODS + _LATER_METHODS)
+# How many bad extensions a 420 lists, so that the answer to a long list stays short.
+MAX_UNSUPPORTED_LISTED = 16
+
+
+def check_method_and_uri(request: Request, flow: Flow, capabilities: Capabilities) -> None:
+    """Refuse methods, schemes and transports that we do not serve (8.2.1, 8.2.2.1)."""
+    if request.method not in capabilities.methods:
+        known = request.method in KNOWN_METHODS
+        raise RemoteProtocolError(
+            f"method {request.method[:32]!r} is not served",
+            405 if known else 501,
+            [capabilities.allow_header],
+        )
+    if not isinstance(request.uri, SipURI):
+        raise RemoteProtocolError("not a SIP URI", 416)
+    if request.uri.is_secure and not flow.secure:
+        # RFC 5630 section 5.2: what is addressed with sips has to come over TLS.
+        host = f"[{flow.local[0]}]" if ":" in flow.local[0] else flow.local[0]
+        raise RemoteProtocolError(
+            "a sips URI without TLS", 480, [("Warning", f'380 {host} "SIPS Not Allowed"')]
+        )
+
+
+def check_extensions_and_content(request: Request, capabilities: Capabilities) -> None:
+    """Refuse extensions and bodies that we do not know (8.2.2.3, 8.2.3)."""
+    headers = request.headers
+    if "Require" in headers:
+        unsupported = [tag for tag in request.require if tag not in capabilities.supported]
+        if unsupported:
+            listed = ", ".join(unsupported[:MAX_UNSUPPORTED_LISTED])
+            raise RemoteProtocolError("bad extension", 420, [("Unsupported", listed)])
+    if request.body:
+        _check_body(request, capabilities)
+    if request.method == "INVITE" and "Accept" in headers:
+        _check_accept(request, capabilities)
+
+
+def _check_body(request: Request, capabilities: Capabilities) -> None:
+    types = capabilities.accept.get(request.method)
+    if types is None or _is_optional(request):
+        return
+    encodings = [encoding.lower() for encoding in request.headers.values("Content-Encoding")]
+    if any(encoding != "identity" for encoding in encodings):
+        raise RemoteProtocolError("the body is encoded", 415, [("Accept-Encoding", "identity")])
+    media = _media_type(request.content_type or "")
+    if not any(_media_matches(media, pattern) for pattern in types):
+        raise RemoteProtocolError(
+            f"no body of type {media[:64]!r} here",
+            415,
+            [capabilities.accept_header_of(request.method)],
+        )
+
+
+def _check_accept(request: Request, capabilities: Capabilities) -> None:
+    """Refuse a caller that does not read what we would answer with (RFC 3261 section 21.4.7)."""
+    types = capabilities.accept.get("INVITE")
+    if not types:
+        return
+    accepted = [_media_type(value) for value in request.headers.values("Accept")]
+    for pattern in accepted:
+        if pattern == "*/*" or any(_media_matches(media, pattern) for media in types):
+            return
+    raise RemoteProtocolError(
+        "the caller does not accept our answer", 406, [capabilities.accept_header_of("INVITE")]
+    )
+
+
+def _is_optional(request: Request) -> bool:
+    disposition = request.headers.get("Content-Disposition")
+    if disposition is None or ";" not in disposition:
+        return False
+    params = parse_params(disposition[disposition.index(";") :])
+    return (params.get("handling") or "").lower() == "optional"
+
+
+def _media_type(value: str) -> str:
+    return "".join(value.partition(";")[0].split()).lower()
+
+
+def _media_matches(media: str, pattern: str) -> bool:
+    if pattern.endswith("/*"):
+        return media.startswith(pattern[:-1])
+    return pattern == "*" or media == pattern

@@ -1,0 +1,109 @@
+"""Settings that are declared: their defaults, their bounds, and what this version refuses."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from sylk.config import SERVER_SECTIONS, parse_config
+from sylk.errors import ConfigError
+from sylk.settings import Bytes, Seconds, ServerSettings, Setting, setting, settings_of
+
+ALL_SETTINGS = [
+    pytest.param(one, id=f"{name}.{one.name}")
+    for name, section in SERVER_SECTIONS.items()
+    for one in settings_of(section)
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    size: Bytes = setting(2048, "A size.", unit="bytes", minimum=1024, maximum=1024**2)
+    pause: Seconds = setting(5, "A pause.", unit="seconds", minimum=0.5)
+    later: bool = setting(False, "Not there.", not_yet="this is not in this version yet")
+
+
+def named(name: str) -> Setting:
+    return {one.name: one for one in settings_of(Sample)}[name]
+
+
+@pytest.mark.parametrize("one", ALL_SETTINGS)
+def test_every_default_can_be_written_and_read(one: Setting) -> None:
+    assert one.read(one.default_text) == one.default
+
+
+@pytest.mark.parametrize("one", ALL_SETTINGS)
+def test_every_setting_says_what_it_does(one: Setting) -> None:
+    assert one.facts.meaning.endswith(".")
+
+
+@pytest.mark.parametrize("one", ALL_SETTINGS)
+def test_every_limit_has_a_unit(one: Setting) -> None:
+    assert bool(one.facts.unit) == bool(one.bounds)
+
+
+def test_a_section_stands_by_its_defaults() -> None:
+    settings = ServerSettings()
+    assert settings.default_application == "conference"
+    assert settings.application_map == {"echo": "echo"}
+
+
+@pytest.mark.parametrize("text", ["1k", "4096", "1M"])
+def test_takes_what_is_inside_the_bounds(text: str) -> None:
+    assert named("size").read(text)
+
+
+@pytest.mark.parametrize("text", ["1023", "0", "2M"])
+def test_refuses_what_is_outside_and_names_the_bounds(text: str) -> None:
+    with pytest.raises(ValueError, match="must be at least 1k and at most 1M, not"):
+        named("size").read(text)
+
+
+def test_a_bound_on_one_side_names_only_that_side() -> None:
+    with pytest.raises(ValueError, match=r"must be at least 0\.5, not 0\.4"):
+        named("pause").read("0.4")
+
+
+def test_what_is_not_there_yet_takes_its_default_alone() -> None:
+    assert named("later").read("no") is False
+    with pytest.raises(ValueError, match="not in this version yet: leave it at no"):
+        named("later").read("yes")
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("SIP", "local_tls_port = 5061"),
+        ("MSRP", "local_tls_port = 2856"),
+        ("MSRP", "use_tls = yes"),
+        ("TLS", "certificate = server.pem"),
+        ("Server", "enable_bonjour = yes"),
+    ],
+)
+def test_refuses_what_this_version_cannot_do(section: str, line: str) -> None:
+    config = parse_config(f"[{section}]\n{line}\n")
+    with pytest.raises(ConfigError, match="not in this version yet"):
+        config.section(SERVER_SECTIONS[section], section)
+
+
+@pytest.mark.parametrize("section", ["SIP", "MSRP"])
+def test_takes_none_for_what_this_version_cannot_do(section: str) -> None:
+    config = parse_config(f"[{section}]\nlocal_tls_port = none\n")
+    assert config.all_errors(SERVER_SECTIONS) == []
+
+
+def test_refuses_a_field_that_is_not_declared_with_setting() -> None:
+    @dataclass
+    class Bare:
+        size: int = 3
+
+    with pytest.raises(TypeError, match=r"Bare\.size"):
+        list(settings_of(Bare))
+
+
+def test_refuses_bounds_where_there_is_no_order() -> None:
+    @dataclass
+    class Unordered:
+        name: str = setting("a", "A name.", minimum=1)
+
+    with pytest.raises(TypeError, match=r"Unordered\.name"):
+        list(settings_of(Unordered))
