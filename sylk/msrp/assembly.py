@@ -137,7 +137,7 @@ class MessageAssembler:
         self._open.pop(message_id, None)
 
     def open(self, message_id: bytes, success_report: bool, failure_report: bytes) -> Assembly:
-        """Return the message of that id, new if need be; the oldest goes when there are too many."""
+        """Return the message of that id, new if need be; over the limit the oldest goes."""
         assembly = self._open.get(message_id)
         if assembly is None:
             assembly = Assembly(message_id, success_report, failure_report)

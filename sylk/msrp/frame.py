@@ -95,6 +95,13 @@ class ByteRange:
         return b"%d-%b/%b" % (self.start, _number(self.end), _number(self.total))
 
 
+def is_empty_send(frame: Frame) -> bool:
+    """Whether a SEND carries no content; an empty text has a Content-Type (RFC 4975 7.1)."""
+    if frame.offset or frame.body:
+        return False
+    return frame.body is None or b"content-type" not in frame.headers
+
+
 def _number(value: int | None) -> bytes:
     return b"*" if value is None else b"%d" % value
 

@@ -1,14 +1,25 @@
-"""The value of Use-Nickname (RFC 7701 section 7.1)."""
+"""NICKNAME requests and the value of Use-Nickname (RFC 7701 section 7.1)."""
 
 import re
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.msrp.events import NicknameRequested
+from sylk.msrp.frame import Frame
 
 MAX_NICKNAME = 1023
 """Characters in a nickname (RFC 7701 section 12)."""
 
 _ESCAPED = re.compile(r"\\(.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def read_request(frame: Frame) -> NicknameRequested:
+    """Return what a NICKNAME asks for; raises RemoteProtocolError 400 or 424 (RFC 7701 7.1)."""
+    headers = frame.headers
+    value = headers.get(b"use-nickname")
+    if value is None or b"success-report" in headers or b"failure-report" in headers:
+        raise RemoteProtocolError("malformed NICKNAME", 400)
+    return NicknameRequested(read_nickname(value), frame)
 
 
 def read_nickname(value: bytes) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from sylk.errors import LocalProtocolError
+
 MAX_TRANSACTIONS = 1024
-"""Requests of one session without an answer; one more fails the oldest as if it had timed out."""
+"""Requests of one session without an answer; one more is a LocalProtocolError."""
 
 MAX_REPORTS = 1024
 """Messages of one session whose reports are told to the user; the oldest is forgotten."""
@@ -47,16 +49,12 @@ class Outstanding:
         self._transactions: dict[bytes, Transaction] = {}
         self._reports: dict[bytes, None] = {}
 
-    def add(
-        self, transaction_id: bytes, purpose: Purpose, message_id: bytes, now: float
-    ) -> Transaction | None:
-        """Remember a request; returns the oldest one when that had to make room."""
-        transactions = self._transactions
-        evicted = None
-        if len(transactions) >= self._max_transactions:
-            evicted = transactions.pop(next(iter(transactions)))
-        transactions[transaction_id] = Transaction(purpose, message_id, now, now + self._timeout)
-        return evicted
+    def add(self, transaction_id: bytes, purpose: Purpose, message_id: bytes, now: float) -> None:
+        """Remember a request; raises LocalProtocolError when there are too many."""
+        if len(self._transactions) >= self._max_transactions:
+            raise LocalProtocolError("too many requests wait for an answer")
+        deadline = now + self._timeout
+        self._transactions[transaction_id] = Transaction(purpose, message_id, now, deadline)
 
     def answered(self, transaction_id: bytes) -> Transaction | None:
         """Take out the request that was answered; None when there is no such."""

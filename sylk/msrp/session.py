@@ -10,39 +10,31 @@ from collections import deque
 from collections.abc import Sequence
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.msrp.answers import Answers
 from sylk.msrp.assembly import MAX_MESSAGE_SIZE, MAX_OPEN_MESSAGES
 from sylk.msrp.events import (
     Bound,
     Closed,
     IncomingMessage,
-    MessageAccepted,
-    MessageFailed,
     MessageReceived,
-    NicknameAnswered,
     NicknameRequested,
-    ReportReceived,
     SessionEvent,
 )
-from sylk.msrp.fanout import FanOut, render_after_paths
+from sylk.msrp.fanout import FanOut
 from sylk.msrp.frame import (
     NICKNAME,
     REPORT,
     SEND,
     Frame,
-    covered_range,
+    is_empty_send,
     new_message_id,
-    render_answer,
-    render_report,
-    render_response,
-    render_with_paths,
-    reported_range,
-    reported_status,
 )
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.inbox import Inbox, failure_report_of, success_report_of
 from sylk.msrp.link import SessionIndex, SessionLink
-from sylk.msrp.nickname import read_nickname, render_nickname
-from sylk.msrp.outstanding import MAX_TRANSACTIONS, Outstanding, Purpose, Transaction
+from sylk.msrp.nickname import read_request
+from sylk.msrp.outgoing import Outgoing, event_of_answer, event_of_silence
+from sylk.msrp.outstanding import MAX_TRANSACTIONS, Outstanding, Purpose
 from sylk.msrp.session_paths import SessionPaths
 from sylk.msrp.session_table import SessionAction, SessionInput, SessionState, advance
 from sylk.msrp.session_timers import SessionTimers
@@ -65,12 +57,13 @@ class MsrpSession:
 
     __slots__ = (
         "_answered_transaction",
+        "_answers",
         "_events",
         "_inbox",
+        "_outgoing",
         "_outstanding",
         "_paths",
         "_timers",
-        "_transaction_ids",
         "accept_types",
         "accept_wrapped_types",
         "active",
@@ -108,9 +101,11 @@ class MsrpSession:
         self._events: deque[SessionEvent] = deque()
         self._inbox = Inbox(accept_types, max_message_size, max_open_messages)
         self._outstanding = Outstanding(transaction_timeout, max_transactions)
-        self._transaction_ids = TransactionIds()
+        transaction_ids = TransactionIds()
+        self._outgoing = Outgoing(self._paths, transaction_ids, self._outstanding)
+        self._answers = Answers(self._paths, transaction_ids)
         self._timers = SessionTimers(bind_timeout, keepalive_interval)
-        # The SEND that bound us is answered before its chunk is looked at, or even whole.
+        # The SEND that bound us is answered before its content is looked at, or is even whole.
         self._answered_transaction = b""
 
     @property
@@ -149,9 +144,10 @@ class MsrpSession:
             raise LocalProtocolError("only an active session with a remote path connects")
         self.state = state
         self.connection = connection
+        connection.attach(self)
         self._timers.heard = now
         self._timers.await_binding(now)
-        self._send_empty(connection, Purpose.BIND, now)
+        connection.queue(self._outgoing.empty(Purpose.BIND, now))
 
     def close(self, reason: str, now: float = 0.0) -> None:
         """End the session at once: what is unanswered fails with 408, then Closed follows.
@@ -167,7 +163,7 @@ class MsrpSession:
             return
         self._timers.stop()
         for transaction in self._outstanding.clear():
-            self._fail(transaction, b"Session closed")
+            self._emit(event_of_silence(transaction, b"Session closed"))
         self._emit(Closed(reason))
         if self.connection is not None:
             self.connection.release(self)
@@ -177,7 +173,7 @@ class MsrpSession:
 
     def _bind(self, frame: Frame, now: float) -> bool:
         """Take a SEND before the session is bound; whether its content is to be looked at."""
-        empty = _is_empty(frame)
+        empty = is_empty_send(frame)
         action, self.state = advance(
             self.state, SessionInput.EMPTY_SEND if empty else SessionInput.CONTENT_SEND
         )
@@ -219,10 +215,10 @@ class MsrpSession:
             self._receive_other(frame)
 
     def _receive_send(self, frame: Frame) -> None:
-        if not frame.body and _is_empty(frame):
+        if not frame.body and is_empty_send(frame):
             self._answer(frame, 200)
             if success_report_of(frame.headers):
-                self._report(frame, 200, 0)
+                self._queue(self._answers.report(frame, 200, 1, 0))
             return
         taken = self._inbox.take(frame)
         answered = frame.transaction_id == self._answered_transaction
@@ -233,10 +229,10 @@ class MsrpSession:
         if taken and not answered:
             self._answer(frame, taken)
         elif taken and taken != 200 and failure_report_of(frame.headers) != b"no":
-            self._report(frame, taken, len(frame.body or b""))
+            self._queue(self._answers.report(frame, taken, 1, len(frame.body or b"")))
         for assembly in self._inbox.dropped():
             if assembly.failure_report != b"no":
-                self._queue_report(assembly.message_id, 413, b"1-%d/*" % assembly.reached)
+                self._queue(self._answers.drop(assembly.message_id, assembly.reached))
 
     def _receive_response(self, frame: Frame, now: float) -> None:
         transaction = self._outstanding.answered(frame.transaction_id)
@@ -250,51 +246,154 @@ class MsrpSession:
             action, self.state = advance(self.state, SessionInput.BIND_ACCEPTED)
             if action is SessionAction.ANNOUNCE:
                 self._bound(now)
-        elif transaction.purpose is Purpose.NICKNAME:
-            self._emit(NicknameAnswered(frame.status, frame.comment))
-        elif transaction.purpose is not Purpose.KEEP_ALIVE:
-            if frame.status == 200:
-                self._emit(MessageAccepted(transaction.message_id))
-            else:
-                message_id = transaction.message_id
-                self._emit(MessageFailed(message_id, frame.status, frame.comment))
+        else:
+            self._emit(event_of_answer(transaction, frame))
 
     def _receive_report(self, frame: Frame) -> None:
-        message_id = frame.headers.get(b"message-id", b"")
-        status = reported_status(frame)
-        if status is None or not self._outstanding.expects_report(message_id):
+        event = self._outgoing.report_event(frame)
+        if event is None:
             self.ignored_frames += 1
-            return
-        self._emit(ReportReceived(message_id, status, reported_range(frame)))
+        self._emit(event)
 
     def _receive_other(self, frame: Frame) -> None:
         action, self.state = advance(self.state, SessionInput.OTHER_REQUEST)
         if action is SessionAction.REFUSE:
             self._answer(frame, 481)
-            return
-        if frame.method != NICKNAME:
+        elif frame.method != NICKNAME:
             self._answer(frame, 501)
-            return
-        headers = frame.headers
-        value = headers.get(b"use-nickname")
-        if value is None or b"success-report" in headers or b"failure-report" in headers:
-            self._answer(frame, 400)
-            return
-        try:
-            nickname = read_nickname(value)
-        except RemoteProtocolError as error:
-            self._answer(frame, error.status)
-            return
-        self._emit(NicknameRequested(nickname, frame))
+        else:
+            try:
+                self._emit(read_request(frame))
+            except RemoteProtocolError as error:
+                self._answer(frame, error.status)
 
     # Answering
 
     def accept(self, message: IncomingMessage) -> None:
-        """Answer that a message is taken, and report success if the sender asked for it."""
-        self._settle(message)
-        if self.connection is None:
+        """Answer that a message is taken, and report success if the sender asked for it.
+
+        Does nothing but note it when the session is over; raises LocalProtocolError when the
+        message was answered before.
+        """
+        data = self._answers.accept(message)
+        if self.connection is not None and data:
+            self.connection.queue(data)
+
+    def refuse(
+        self,
+        message: IncomingMessage,
+        status: int,
+        comment: bytes | None = None,
+        *,
+        as_report: bool = False,
+    ) -> None:
+        """Answer that a message is not taken: by a response, or by 200 and a REPORT.
+
+        COMPAT: deployed clients expect refusals of what is inside a message `as_report`.
+        """
+        self._queue(self._answers.refuse(message, status, comment, as_report=as_report))
+
+    def report(
+        self, message: IncomingMessage, status: int = 200, comment: bytes | None = None
+    ) -> None:
+        """Send a REPORT on a whole message, for what was found out after it was accepted."""
+        self._queue(self._answers.report(message.frame, status, 1, len(message.body), comment))
+
+    def answer_nickname(
+        self, event: NicknameRequested, status: int, comment: bytes | None = None
+    ) -> None:
+        """Answer a NICKNAME: 200, or a refusal of RFC 7701 section 7."""
+        self._queue(self._answers.answer(event.frame, status, comment))
+
+    # Sending
+
+    def send_message(
+        self,
+        body: bytes,
+        content_type: bytes,
+        now: float,
+        *,
+        message_id: bytes | None = None,
+        success_report: bool = False,
+        failure_report: bytes = b"yes",
+    ) -> bytes:
+        """Send a message in one chunk and return its Message-ID.
+
+        Deployed clients cannot put chunks together. Raises LocalProtocolError when the session is
+        not bound or too many messages wait for an answer.
+        """
+        link = self._bound_link()
+        message_id = message_id or new_message_id()
+        outgoing = self._outgoing
+        link.queue(
+            outgoing.message(body, content_type, now, message_id, success_report, failure_report)
+        )
+        return message_id
+
+    def deliver(self, batch: FanOut) -> None:
+        """Send a batch of messages that others get as well.
+
+        No answer is waited for. Raises LocalProtocolError when the session is not bound.
+        """
+        self._bound_link().queue(batch.render_for(self._paths.request_lines))
+        for message_id in batch.reported:
+            self._outstanding.expect_report(message_id)
+
+    def set_nickname(self, nickname: str, now: float) -> None:
+        """Ask the switch for a nickname, or with an empty one give it up (RFC 7701 section 7).
+
+        Raises LocalProtocolError when the session is not bound or the name cannot be written.
+        """
+        self._bound_link().queue(self._outgoing.nickname(nickname, now))
+
+    def _bound_link(self) -> SessionLink:
+        if self.state is not _BOUND or self.connection is None:
+            advance(self.state, SessionInput.MESSAGE_TO_SEND)
+            raise LocalProtocolError("the session has no connection")
+        return self.connection
+
+    def _answer(self, frame: Frame, status: int) -> None:
+        self._queue(self._answers.answer(frame, status))
+
+    def _queue(self, data: bytes) -> None:
+        if data and self.connection is not None:
+            self.connection.queue(data)
+
+    # Time and events
+
+    def next_deadline(self) -> float | None:
+        """Return when `handle_deadline` is to be called, None for never."""
+        of_timers = self._timers.next_deadline()
+        of_transactions = self._outstanding.next_deadline()
+        if of_timers is None or of_transactions is None:
+            return of_transactions if of_timers is None else of_timers
+        return min(of_timers, of_transactions)
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due by `now`: fail what was not answered, ask a silent peer, give up."""
+        if self._timers.bind_overdue(now):
+            self._end(SessionInput.TIMED_OUT, "not bound in time")
             return
-        if message.failure_report == b"yes" and not message.answered:
-            self._answer(message.frame, 200)
-        if message.success_report:
-            self._report(message.frame, 200, len(message.body))
+        for transaction in self._outstanding.expired(now):
+            if transaction.purpose is not Purpose.KEEP_ALIVE:
+                self._emit(event_of_silence(transaction, b"Timed out"))
+            elif self._timers.heard <= transaction.sent:
+                self._end(SessionInput.TIMED_OUT, "the peer does not answer")
+                return
+        if self._timers.keepalive_due(now) and self.connection is not None:
+            self.connection.queue(self._outgoing.empty(Purpose.KEEP_ALIVE, now))
+
+    def next_event(self) -> SessionEvent | None:
+        """Return what happened next, None when all has been told."""
+        return self._events.popleft() if self._events else None
+
+    @property
+    def has_events(self) -> bool:
+        """Whether `next_event` has something to tell."""
+        return bool(self._events)
+
+    def _emit(self, event: SessionEvent | None) -> None:
+        if event is not None:
+            self._events.append(event)
+            if self.connection is not None:
+                self.connection.announce(self)

@@ -14,12 +14,12 @@ class SessionPaths:
     """Both paths, and the header lines made of them."""
 
     __slots__ = (
+        "_answer_lines",
         "_raw_from",
         "_raw_to",
         "_remote",
-        "answer_lines",
+        "_report_lines",
         "local",
-        "report_lines",
         "request_lines",
     )
 
@@ -29,13 +29,12 @@ class SessionPaths:
         self.local = local
         self.request_lines = b""
         """The path lines of our requests, empty as long as the remote path is not known."""
-        self.answer_lines = b""
-        """The path lines of our answers to SEND, for the paths that `admit` saw last."""
-        self.report_lines = b""
-        """The same for REPORTs and other answers, which go the whole way back."""
         self._remote: Path = ()
-        self._raw_to = b""
-        self._raw_from = b""
+        # The paths of the last frame as they stood in it, and what goes back to such a frame.
+        self._answer_lines = b""
+        self._report_lines = b""
+        self._raw_to: bytes = b""
+        self._raw_from: bytes = b""
 
     @property
     def remote(self) -> Path:
@@ -45,7 +44,8 @@ class SessionPaths:
     @remote.setter
     def remote(self, path: Path) -> None:
         self._remote = path
-        self._raw_from = self._raw_to = b""
+        self._raw_to = b""
+        self._raw_from = b""
         self.request_lines = b""
         if path:
             to_path = render_path(self.local[:-1] + path)
@@ -66,8 +66,20 @@ class SessionPaths:
         self._raw_from = frame.from_path
         self._raw_to = frame.to_path
         own = frame.to_path.partition(b" ")[0]
-        self.answer_lines = answer_path_lines(own, frame.from_path, whole=False)
-        self.report_lines = answer_path_lines(own, frame.from_path, whole=True)
+        self._answer_lines = answer_path_lines(own, frame.from_path, whole=False)
+        self._report_lines = answer_path_lines(own, frame.from_path, whole=True)
         if not self.request_lines:
-            self.request_lines = self.report_lines
+            self.request_lines = self._report_lines
         return 0
+
+    def answer_lines_for(self, frame: Frame) -> bytes:
+        """Return the path lines of the answer to a SEND: one hop back."""
+        if frame.from_path == self._raw_from and frame.to_path == self._raw_to:
+            return self._answer_lines
+        return answer_path_lines(frame.to_path, frame.from_path, whole=False)
+
+    def report_lines_for(self, frame: Frame) -> bytes:
+        """Return the path lines of a REPORT on a SEND: the whole way back."""
+        if frame.from_path == self._raw_from and frame.to_path == self._raw_to:
+            return self._report_lines
+        return answer_path_lines(frame.to_path, frame.from_path, whole=True)

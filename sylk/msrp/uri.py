@@ -115,7 +115,7 @@ Path = tuple[MsrpURI, ...]
 
 
 def parse_path(text: str | bytes) -> Path:
-    """Read URIs parted by spaces; raises RemoteProtocolError 400 for none, too many or a bad one."""
+    """Read URIs parted by spaces; raises RemoteProtocolError 400 for none, too many or bad ones."""
     if isinstance(text, bytes):
         text = text.decode("latin-1")
     if len(text) > MAX_PATH_LENGTH * (MAX_URI_LENGTH + 1):

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from sylk.errors import TransportError
+from sylk.errors import RemoteProtocolError, TransportError
 from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.events import Bound, SessionEvent

@@ -18,7 +18,7 @@ from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.udp import UdpPort, bind_udp
 from sylk.sip.flow import Address, Flow
-from sylk.sip.message import Message
+from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import DEFAULT_LIMITS, Limits, MalformedMessage, parse_message
 from sylk.sip.stream import KeepAlivePing, StreamParser
 
@@ -63,7 +63,7 @@ class SipTransports:
     def __init__(
         self,
         settings: SipTransportSettings,
-        on_message: Callable[[Message | MalformedMessage, Flow], None],
+        on_message: Callable[[Request | Response | MalformedMessage, Flow], None],
         on_failure: Callable[[Flow], None],
     ) -> None:
         """Bind the ports; raises TransportError, with every port closed again."""

@@ -160,8 +160,10 @@ class CpimMessage:
         """Write the message: CRLF in both header blocks, the content as it is.
 
         A missing Content-Type is written as text/plain, because RFC 3862 2.4 demands one.
-        Raises LocalProtocolError for a header name that is none.
+        Raises LocalProtocolError for a header name that is none, and without any CPIM header.
         """
+        if not self.headers:
+            raise LocalProtocolError("a CPIM message needs a CPIM header")
         lines = [header.render() for header in self.headers]
         lines.append(b"")
         content_headers = self.content_headers

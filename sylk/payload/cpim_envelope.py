@@ -126,7 +126,7 @@ def render_envelope(
 
     `from_line` and `to_line` are whole lines without line end, as Header.render makes them;
     `date_time` is a value alone; None leaves a header out. Raises LocalProtocolError for a
-    control character.
+    control character, and when there is no line at all.
     """
     lines: list[bytes] = []
     if from_line is not None:
@@ -137,9 +137,9 @@ def render_envelope(
         lines.append(b"DateTime: " + date_time)
     lines += other_lines
     block = b"\r\n".join(lines)
-    if lines and len(block.translate(None, CONTROLS)) != len(block) + 2 - 2 * len(lines):
-        raise LocalProtocolError("control character in a CPIM header")
-    return block + b"\r\n\r\n" if lines else b"\r\n"
+    if len(block.translate(None, CONTROLS)) != len(block) + 2 - 2 * len(lines):
+        raise LocalProtocolError("no CPIM header, or a control character in one")
+    return block + b"\r\n\r\n"
 
 
 def line_uri(line: bytes) -> bytes:

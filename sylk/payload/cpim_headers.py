@@ -8,7 +8,8 @@ means that the blank line before the MIME headers was left out, as the examples 
 
 COMPAT: bare LF, folded lines, tabs, and one empty line at the very beginning are accepted.
 Any other control character is refused: it could make one header look like two to somebody
-else. So is a second From, in any letter case: who speaks must not be open to reading.
+else. So is a second From, in any letter case: who speaks must not be open to reading. So is
+a message without any CPIM header: an empty block cannot be told from a stray empty line.
 """
 
 from dataclasses import dataclass
@@ -75,8 +76,6 @@ def read_cpim_block(
     """
     start = blank_line_at(data, 0)
     block = read_block(data, start, max_headers, max_size)
-    if start and block.lines and is_mime_name(block.lines[0].name):
-        return HeaderBlock([], start, True), False
     if not block.complete:
         raise RemoteProtocolError("CPIM headers do not end with a blank line")
     if sum(line.name.lower() == b"from" for line in block.lines) > 1:
@@ -84,6 +83,8 @@ def read_cpim_block(
     merged = any(is_mime_name(line.name) for line in block.lines) and not _begins_entity(
         data, block.end, max_headers, max_size
     )
+    if not block.lines or (merged and all(is_mime_name(line.name) for line in block.lines)):
+        raise RemoteProtocolError("CPIM message without any CPIM header")
     return block, merged
 
 

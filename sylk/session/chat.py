@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import trio
 
-from sylk.errors import SessionEnded
 from sylk.msrp import events
 from sylk.msrp.fanout import FanOut
 from sylk.msrp.session import MsrpSession
@@ -72,6 +71,13 @@ class Chat:
         """Bytes that wait because the peer is slow."""
         return 0 if self._link is None else self._link.outbox.pending
 
+    async def wait_drained(self) -> None:
+        """Wait until nothing waits for the peer."""
+        if self._link is None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._link.outbox.wait_empty()
+
     async def send(self, content: str | bytes, content_type: str = "text/plain") -> bytes:
         """Send one message and return its Message-ID; waits while the peer is behind.
 
@@ -79,8 +85,8 @@ class Chat:
         """
         if isinstance(content, str):
             content = content.encode()
-        if self._link is not None and self.backlog > SEND_PAUSE:
-            await self._link.outbox.wait_empty()
+        if self.backlog > SEND_PAUSE:
+            await self.wait_drained()
         else:
             await trio.lowlevel.checkpoint()
         if not self.takes_cpim:
@@ -117,30 +123,27 @@ class Chat:
 
     async def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends."""
-        while True:
-            try:
-                batch = await self.receive_batch()
-            except SessionEnded:
-                return
+        async for batch in self.batches():
             for message in batch:
                 self.accept([message])
                 yield message
 
-    async def receive_batch(self) -> list[ChatMessage]:
-        """Wait for messages and return all there are; each must be accepted or refused.
+    async def batches(self) -> AsyncIterator[list[ChatMessage]]:
+        """Yield all the messages there are, as soon as there are some, until the session ends.
 
-        Raises SessionEnded when the session is over and everything has been read.
+        Each message must be accepted or refused by whoever takes it from here.
         """
-        while not self._inbox:
-            if self.call.is_over:
-                raise self.call.ended_error()
-            self._changed = trio.Event()
-            await self._changed.wait()
-        batch = list(self._inbox)
-        self._inbox.clear()
-        self._inbox_size = 0
-        self._room_again.set()
-        return batch
+        while True:
+            while not self._inbox:
+                if self.call.is_over:
+                    return
+                self._changed = trio.Event()
+                await self._changed.wait()
+            batch = list(self._inbox)
+            self._inbox.clear()
+            self._inbox_size = 0
+            self._room_again.set()
+            yield batch
 
     def accept(self, messages: Sequence[ChatMessage]) -> None:
         """Answer 200 to messages, and report success where the sender asked for it."""

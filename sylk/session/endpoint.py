@@ -35,7 +35,7 @@ from sylk.sip.core import (
 )
 from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
-from sylk.sip.message import Message, Request
+from sylk.sip.message import Request, Response
 from sylk.sip.parser import MalformedMessage
 from sylk.sip.transaction import ClientTransaction, ServerTransaction
 from sylk.sip.uri import SipURI
@@ -119,7 +119,7 @@ class Endpoint:
         params: dict[str, str | None] = {}
         if flow.transport != "udp":
             params["transport"] = flow.transport
-        return f"<{SipURI(scheme='sip', user=user, host=host, port=port, params=params)}>"
+        return f"<{SipURI('sip', user, None, host, port, params)}>"
 
     def open_session(self, flow: Flow) -> tuple[MsrpSession, Negotiation]:
         """Make the MSRP session and the negotiation of a new call over `flow`."""
@@ -239,7 +239,7 @@ class Endpoint:
 
     # Between the transports and the core
 
-    def _receive(self, message: Message | MalformedMessage, flow: Flow) -> None:
+    def _receive(self, message: Request | Response | MalformedMessage, flow: Flow) -> None:
         self.core.receive_message(message, flow, trio.current_time())
         self.flush()
 

@@ -230,7 +230,7 @@ class UserAgentCore:
                 self._pending.discard(transaction)
 
     def _report_failure(self, transaction: Transaction, status: int) -> None:
-        """Report a transaction that the layer above knows: not a CANCEL, nor one of our refusals."""
+        """Report a transaction that the layer above knows: no CANCEL, none of our refusals."""
         if isinstance(transaction, ClientTransaction):
             if transaction.request.method != "CANCEL":
                 self._events.append(RequestFailed(transaction, status))

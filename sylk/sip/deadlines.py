@@ -37,6 +37,11 @@ class DeadlineHeap(Generic[T]):
         """Return how many deadlines are still to come."""
         return len(self._heap) - self._empty
 
+    @property
+    def slots(self) -> int:
+        """How much room the heap takes: the deadlines still to come and the empty slots."""
+        return len(self._heap)
+
     def add(self, when: float, item: T) -> Deadline[T]:
         """Add an item due at `when`; the result is what `cancel` takes."""
         deadline = Deadline(when, item)

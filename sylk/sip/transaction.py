@@ -42,6 +42,11 @@ class Transaction:
         return self.request.method == "INVITE"
 
     @property
+    def is_pending(self) -> bool:
+        """True while there is no final response."""
+        return self.state in (State.INITIAL, State.CALLING, State.TRYING, State.PROCEEDING)
+
+    @property
     def is_terminated(self) -> bool:
         """True when the transaction is over and nothing can happen to it any more."""
         return self.state is State.TERMINATED
@@ -64,11 +69,6 @@ class ClientTransaction(Transaction):
         """The machine of this transaction."""
         return INVITE_CLIENT if self.is_invite else NON_INVITE_CLIENT
 
-    @property
-    def is_pending(self) -> bool:
-        """True while there is no final response."""
-        return self.state in (State.INITIAL, State.CALLING, State.TRYING, State.PROCEEDING)
-
 
 @dataclass(slots=True, eq=False)
 class ServerTransaction(Transaction):
@@ -86,11 +86,6 @@ class ServerTransaction(Transaction):
     def table(self) -> Table:
         """The machine of this transaction."""
         return INVITE_SERVER if self.is_invite else NON_INVITE_SERVER
-
-    @property
-    def is_pending(self) -> bool:
-        """True while we have given no final response."""
-        return self.state in (State.INITIAL, State.TRYING, State.PROCEEDING)
 
 
 # What is due when a timer fires: which timer of which transaction.

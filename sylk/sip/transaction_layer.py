@@ -83,6 +83,11 @@ class TransactionLayer:
         """Return how many transactions there are."""
         return len(self._clients) + len(self._servers)
 
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing at all is kept, no transaction and no timer."""
+        return not (self._clients or self._servers or self._by_flow or len(self._deadlines))
+
     # What comes in
 
     def receive_message(self, message: Request | Response, flow: Flow, now: float) -> None:

@@ -21,9 +21,8 @@ ROOM_NAME = "Conference Room"
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
 
-PACE_PAUSE = 0.005
 PACE_LIMIT = 1.0
-"""Seconds: how often the room is looked at then, and how long at most."""
+"""Seconds for which a sender is held back at most, after each batch."""
 
 
 @dataclass(slots=True)
@@ -43,11 +42,10 @@ class _OpenRoom:
         broadcast.add(delivery.body)
         broadcast.send_to(self.chats[participant] for participant in delivery.recipients or ())
 
-    @property
-    def is_behind(self) -> bool:
-        """Tell whether more than half of the room has not taken what was said."""
-        slow = sum(chat.backlog > PACE_BYTES for chat in self.chats.values())
-        return 2 * slow > len(self.chats)
+    def laggards(self) -> list[Chat]:
+        """Return those who are behind, if they are more than half of the room."""
+        behind = [chat for chat in self.chats.values() if chat.backlog > PACE_BYTES]
+        return behind if 2 * len(behind) > len(self.chats) else []
 
 
 class Conference(Application):
@@ -83,11 +81,9 @@ class Conference(Application):
     async def _take_part(self, address: Address, chat: Chat) -> None:
         open_room, participant = self._join(address, chat)
         try:
-            while True:
-                batch = await chat.receive_batch()
+            async for batch in chat.batches():
                 self._switch(open_room, participant, batch)
-                if open_room.is_behind:
-                    await self._keep_pace(open_room)
+                await self._keep_pace(open_room)
         finally:
             self._leave(open_room, participant, chat)
 
@@ -175,8 +171,8 @@ class Conference(Application):
     async def _keep_pace(self, open_room: _OpenRoom) -> None:
         """Hold one sender back while most of the room is behind; a minority never slows anyone."""
         with trio.move_on_after(PACE_LIMIT):
-            while open_room.is_behind:
-                await trio.sleep(PACE_PAUSE)
+            while laggards := open_room.laggards():
+                await min(laggards, key=lambda chat: chat.backlog).wait_drained()
 
 
 def _date_time() -> str:

@@ -60,10 +60,7 @@ def comparable(uri: bytes) -> bytes:
     rest = rest.partition(b"?")[0]
     user, at, host = rest.rpartition(b"@")
     host = host.partition(b";")[0]
-    if host.startswith(b"["):
-        host = host.partition(b"]")[0] + b"]"
-    else:
-        host = host.partition(b":")[0]
+    host = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
     return user + at + host.lower()
 
 

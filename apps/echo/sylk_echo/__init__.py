@@ -38,3 +38,4 @@ class Echo(Application):
             with trio.move_on_after(self.settings.session_limit):
                 async for message in chat:
                     await chat.send(message.content, message.content_type)
+        self.logger.info("session from %s ended", invitation.sender.uri)

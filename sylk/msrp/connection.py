@@ -1,0 +1,197 @@
+"""One connection: frames to sessions, and all that they say into one write.
+
+Several sessions may share a connection (RFC 4975 section 5.4). A frame is brought to its session by
+the raw bytes of its To-Path, which are the same in each frame of a session, so that the URI is
+parsed once. What a read brings is answered with one piece of bytes: all that sessions queue gathers
+here until `data_to_send` takes it. It is as large as what was read needs answers, plus what the
+users send: whoever writes it out bounds what waits.
+"""
+
+from collections import deque
+
+from sylk.errors import RemoteProtocolError
+from sylk.msrp.answers import answer
+from sylk.msrp.events import SessionEvent
+from sylk.msrp.frame import AUTH, REPORT, Frame
+from sylk.msrp.parser import DEFAULT_LIMITS, FrameParser, Limits
+from sylk.msrp.registry import SessionRegistry
+from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_table import SessionState
+from sylk.msrp.uri import MsrpURI
+
+MAX_ROUTES = 64
+"""Different To-Paths remembered for one connection; more are parsed again."""
+
+
+class MsrpConnection:
+    """The protocol side of one TCP or TLS connection."""
+
+    __slots__ = (
+        "_out",
+        "_parser",
+        "_ready",
+        "_registry",
+        "_routes",
+        "_sessions",
+        "close_reason",
+        "closed",
+        "ignored_frames",
+    )
+
+    def __init__(self, registry: SessionRegistry, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._registry = registry
+        self._parser = FrameParser(limits)
+        self._sessions: dict[MsrpSession, None] = {}
+        self._routes: dict[bytes, MsrpSession] = {}
+        # A session stands here once for each event that it has.
+        self._ready: deque[MsrpSession] = deque()
+        self._out: list[bytes] = []
+        self.closed = False
+        self.close_reason = ""
+        self.ignored_frames = 0
+        """Responses and REPORTs that belonged to no session."""
+
+    @property
+    def sessions(self) -> list[MsrpSession]:
+        """The sessions bound to this connection, or binding."""
+        return list(self._sessions)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take what one read brought.
+
+        When the stream cannot be framed any more, the connection closes: `closed` is True and its
+        sessions have told so; what `data_to_send` still returns answers what came before.
+        """
+        if self.closed:
+            return
+        parser = self._parser
+        parser.receive_data(data)
+        ready = self._ready
+        while ready and not ready[0].has_events:
+            ready.popleft()
+        try:
+            while (frame := parser.next_event()) is not None:
+                session = self._routes.get(frame.to_path)
+                if session is not None and session.connection is self and not frame.fault:
+                    session.receive_frame(frame, now)
+                else:
+                    self._route(frame, now)
+        except RemoteProtocolError as error:
+            self.close(str(error))
+
+    def next_event(self) -> tuple[MsrpSession, SessionEvent] | None:
+        """Return what happened next and to which session, None when all has been told."""
+        ready = self._ready
+        while ready:
+            session = ready.popleft()
+            event = session.next_event()
+            if event is not None:
+                return session, event
+        return None
+
+    def data_to_send(self) -> bytes:
+        """Return all that is to be sent, and forget it."""
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        self._registry.untouch(self)
+        return data
+
+    def close(self, reason: str) -> None:
+        """End the connection and all its sessions."""
+        if self.closed:
+            return
+        self.closed = True
+        self.close_reason = reason
+        for session in list(self._sessions):
+            session.close(reason)
+        self._routes.clear()
+
+    def next_deadline(self) -> float | None:
+        """Return the earliest deadline of the sessions, None for never."""
+        deadlines = [session.next_deadline() for session in self._sessions]
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        """Let each session do what is due by `now`."""
+        for session in list(self._sessions):
+            session.handle_deadline(now)
+
+    # What sessions call
+
+    def queue(self, data: bytes) -> None:
+        """Send these bytes with what else there is."""
+        if not self._out:
+            self._registry.touch(self)
+        self._out.append(data)
+
+    def announce(self, session: MsrpSession) -> None:
+        """Note that the session has one more event."""
+        self._ready.append(session)
+
+    def attach(self, session: MsrpSession) -> None:
+        """Take a session that is to be bound to this connection."""
+        self._sessions[session] = None
+
+    def release(self, session: MsrpSession) -> None:
+        """Let go of a session that is over."""
+        self._sessions.pop(session, None)
+
+    # Frames that are not just for the session that had the one before
+
+    def _route(self, frame: Frame, now: float) -> None:
+        if not frame.method or frame.method == REPORT:
+            self._route_unanswered(frame, now)
+            return
+        session: MsrpSession | None = None
+        if frame.fault:
+            status = frame.fault
+        elif frame.method == AUTH:
+            # We are no relay, whatever its To-Path says (RFC 4976).
+            status = 501
+        else:
+            session, status = self._find(frame)
+        if session is not None:
+            if session.connection is None:
+                self._offer(session, frame, now)
+                return
+            if session.connection is self:
+                session.receive_frame(frame, now)
+                return
+            status = 506
+        # A chunk that comes in pieces is refused at its first.
+        if not frame.offset and (data := answer(frame, status)):
+            self.queue(data)
+
+    def _route_unanswered(self, frame: Frame, now: float) -> None:
+        session = None if frame.fault else self._find(frame)[0]
+        if session is None or session.connection is not self:
+            self.ignored_frames += 1
+        else:
+            session.receive_frame(frame, now)
+
+    def _find(self, frame: Frame) -> tuple[MsrpSession | None, int]:
+        """Return the session that the To-Path names, or the status to refuse it with."""
+        try:
+            uri = MsrpURI.parse(frame.to_path.partition(b" ")[0])
+        except RemoteProtocolError as error:
+            return None, error.status
+        session = self._registry.get(uri.session_id)
+        if session is None:
+            return None, 481
+        if session.connection is self:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            self._routes[frame.to_path] = session
+        return session, 0
+
+    def _offer(self, session: MsrpSession, frame: Frame, now: float) -> None:
+        """Hand a session the first request for it; it stays if that has bound it."""
+        session.connection = self
+        session.receive_frame(frame, now)
+        if session.state is SessionState.IDLE:
+            session.connection = None
+        elif session.connection is self:
+            self._sessions[session] = None

@@ -1,0 +1,108 @@
+"""The requests of one session, and what their answers mean (RFC 4975 section 7.1).
+
+Each request that may be answered is remembered until it is, or until it has timed out.
+"""
+
+from sylk.msrp.events import (
+    MessageAccepted,
+    MessageFailed,
+    NicknameAnswered,
+    ReportReceived,
+    SessionEvent,
+)
+from sylk.msrp.fanout import render_after_paths
+from sylk.msrp.frame import (
+    NICKNAME,
+    SEND,
+    Frame,
+    new_message_id,
+    render_with_paths,
+    reported_range,
+    reported_status,
+)
+from sylk.msrp.identifiers import TransactionIds
+from sylk.msrp.nickname import render_nickname
+from sylk.msrp.outstanding import Outstanding, Purpose, Transaction
+from sylk.msrp.session_paths import SessionPaths
+
+
+class Outgoing:
+    """Renders requests and keeps track of them."""
+
+    __slots__ = ("_paths", "_transaction_ids", "outstanding")
+
+    def __init__(
+        self, paths: SessionPaths, transaction_ids: TransactionIds, outstanding: Outstanding
+    ) -> None:
+        self._paths = paths
+        self._transaction_ids = transaction_ids
+        self.outstanding = outstanding
+
+    def message(
+        self,
+        body: bytes,
+        content_type: bytes,
+        now: float,
+        message_id: bytes,
+        success_report: bool,
+        failure_report: bytes,
+    ) -> bytes:
+        """Return a SEND with content in one chunk; raises LocalProtocolError when too many wait."""
+        transaction_id = self._transaction_ids.take(body)
+        if failure_report != b"no":
+            yes = failure_report == b"yes"
+            purpose = Purpose.MESSAGE if yes else Purpose.QUIET_MESSAGE
+            self.outstanding.add(transaction_id, purpose, message_id, now)
+        if success_report or failure_report != b"no":
+            self.outstanding.expect_report(message_id)
+        rest = render_after_paths(
+            transaction_id, body, content_type, message_id, failure_report, success_report
+        )
+        return b"MSRP %b SEND\r\n%b%b" % (transaction_id, self._paths.request_lines, rest)
+
+    def empty(self, purpose: Purpose, now: float) -> bytes:
+        """Return a SEND without content, which binds or keeps alive."""
+        headers = [(b"Byte-Range", b"1-0/0"), (b"Message-ID", new_message_id())]
+        if purpose is Purpose.KEEP_ALIVE:
+            headers.append((b"Keep-Alive", b"yes"))
+        return self._request(SEND, purpose, headers, now)
+
+    def nickname(self, nickname: str, now: float) -> bytes:
+        """Return a NICKNAME; raises LocalProtocolError for a name that cannot be written."""
+        headers = [(b"Use-Nickname", render_nickname(nickname))]
+        return self._request(NICKNAME, Purpose.NICKNAME, headers, now)
+
+    def _request(
+        self, method: bytes, purpose: Purpose, headers: list[tuple[bytes, bytes]], now: float
+    ) -> bytes:
+        transaction_id = self._transaction_ids.take()
+        self.outstanding.add(transaction_id, purpose, b"", now)
+        return render_with_paths(transaction_id, method, self._paths.request_lines, headers)
+
+    def report_event(self, frame: Frame) -> SessionEvent | None:
+        """Return what a REPORT tells, None when it belongs to nothing (RFC 4975 section 7.3.2)."""
+        message_id = frame.headers.get(b"message-id", b"")
+        status = reported_status(frame)
+        if status is None or not self.outstanding.expects_report(message_id):
+            return None
+        return ReportReceived(message_id, status, reported_range(frame))
+
+
+def event_of_answer(transaction: Transaction, frame: Frame) -> SessionEvent | None:
+    """Return what an answer means to the user, None when it is not for the user."""
+    if transaction.purpose is Purpose.NICKNAME:
+        return NicknameAnswered(frame.status, frame.comment)
+    if transaction.purpose in (Purpose.BIND, Purpose.KEEP_ALIVE):
+        return None
+    if frame.status == 200:
+        return MessageAccepted(transaction.message_id)
+    return MessageFailed(transaction.message_id, frame.status, frame.comment)
+
+
+def event_of_silence(transaction: Transaction, comment: bytes) -> SessionEvent | None:
+    """Return what it means to the user that no answer came, None when nothing."""
+    if transaction.purpose is Purpose.MESSAGE:
+        return MessageFailed(transaction.message_id, 408, comment)
+    if transaction.purpose is Purpose.NICKNAME:
+        return NicknameAnswered(408, comment)
+    return None
