@@ -8,8 +8,9 @@ counted, and the count is logged as soon as there is room.
 
 Much of what is logged comes from peers: names, Call-IDs, error texts. Every character that could
 begin a new line, drive a terminal, or turn the order of the text is therefore written as an escape
-when the line is made, whoever logged it. A traceback, the one thing that takes several lines, is
-indented behind a bar, so that no part of it can pass for a line of the log.
+when the line is made, whoever logged it. What takes several lines, a traceback or a message of the
+wire (given as `extra={"detail": text}`), is indented behind a bar, so that no part of it can pass
+for a line of the log.
 """
 
 import logging
@@ -84,7 +85,7 @@ class LineFormatter(logging.Formatter):
         super().__init__(datefmt="%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and a traceback behind a bar where there is one."""
+        """Return the line, and behind a bar the traceback or detail where there is one."""
         prefix = getattr(record, "application", _SERVER_PREFIX)
         call_id = _call_id.get()
         text = f"[{call_id}] {record.getMessage()}" if call_id else record.getMessage()
@@ -97,6 +98,7 @@ class LineFormatter(logging.Formatter):
         details = self.formatException(record.exc_info) if record.exc_info else ""
         if record.stack_info:
             details += f"\n{record.stack_info}"
+        details += getattr(record, "detail", "")
         return "\n".join([line, *(f"    | {escape(part)}" for part in _lines(details))])
 
 

@@ -52,7 +52,7 @@ class Names:
         """Return the name of `person`; whoever was seen first with a name has it alone."""
         address = bare_address(person.uri)
         user = address.rpartition("@")[0] or address
-        name = harmless_name(person.display_name) or harmless_name(user)
+        name = harmless_name(person.display_name) or harmless_name(user) or "?"
         owner = self._owners.get(name.casefold())
         if owner is None and len(self._owners) < self._limit:
             owner = self._owners[name.casefold()] = address

@@ -46,13 +46,13 @@ def harmless_lines(text: str) -> list[str]:
 def harmless_name(name: str, limit: int = NAME_LIMIT) -> str:
     """Return a name that cannot pass for more than a name, of at most `limit` characters.
 
-    One that holds a colon or a quote, or begins with a star, is put into quotes: those divide a
-    name from a text, and mark a notice.
+    One that holds a mark which has a meaning beside a name is put into quotes: the colon before
+    a text, the brackets of an address, the star and the exclamation mark of a notice.
     """
     name = " ".join(_JOINERS.sub("", harmless(name)).split())
     if len(name) > limit:
         name = f"{name[: limit - 1]}…"
-    if ":" in name or '"' in name or name.startswith("*"):
+    if any(mark in name for mark in ':"<>') or name.startswith(("*", "!")):
         name = f'"{name.replace(chr(34), chr(39))}"'
     return name
 

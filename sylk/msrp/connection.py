@@ -59,8 +59,9 @@ class MsrpConnection:
     def receive_data(self, data: bytes, now: float) -> None:
         """Take what one read brought.
 
-        When the stream cannot be framed any more, the connection closes: `closed` is True and its
-        sessions have told so; what `data_to_send` still returns answers what came before.
+        Raises RemoteProtocolError when the stream cannot be framed any more. The connection is
+        closed then, and its sessions have told so; their events and the answers to what came
+        before the fault can still be taken.
         """
         if self.closed:
             return
@@ -78,6 +79,7 @@ class MsrpConnection:
                     self._route(frame, now)
         except RemoteProtocolError as error:
             self.close(str(error))
+            raise
 
     def next_event(self) -> tuple[MsrpSession, SessionEvent] | None:
         """Return what happened next and to which session, None when all has been told."""

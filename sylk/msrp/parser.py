@@ -50,8 +50,6 @@ _KNOWN_LINES = 64
 _KNOWN_LINE = 1024
 # What no frame that is worth anything has in the place of its paths.
 _NO_PATHS = b"To-Path: \r\n\r\n"
-# Below this size no header line can be too long.
-_SMALL_HEAD = 1024
 
 
 @dataclass(slots=True)
@@ -80,6 +78,7 @@ class FrameParser:
         "_from_path",
         "_known",
         "_limits",
+        "_line_from",
         "_needle",
         "_offset",
         "_path_lines",
@@ -98,6 +97,8 @@ class FrameParser:
         # Up to where the blank line, and `CRLF -------` or the end-line, have been looked for.
         self._blank_from = 0
         self._scan_from = 0
+        # Up to where the header lines have been found short enough.
+        self._line_from = 0
         # The frame whose body is coming in, its end-line without flag, where that was found (or
         # -1), how many bytes before the body are still in the buffer, the body so far, and how
         # much of it has been handed out.
@@ -123,6 +124,7 @@ class FrameParser:
         self._position = 0
         self._blank_from -= position
         self._scan_from -= position
+        self._line_from -= position
         if self._end >= 0:
             self._end -= position
 
@@ -215,13 +217,18 @@ class FrameParser:
         return 0 if needle.startswith(buffer[dashes : after - 3]) else -1
 
     def _check_head_size(self, start: int, end: int) -> None:
+        """Raise when the head up to `end`, or a line in it, is too long."""
         limits = self._limits
         if end - start > limits.max_head:
             raise RemoteProtocolError("header section too large", 400)
-        if end - start > limits.max_header_line:
-            line = max(self._buffer.rfind(b"\r\n", start, end) + 2, start)
-            if end - line > limits.max_header_line:
+        line_from = max(start, self._line_from)
+        if end - line_from > limits.max_header_line:
+            *whole, last = self._buffer[line_from:end].split(b"\r\n")
+            longest = max((len(line) for line in whole), default=0)
+            # A CR at the end may be half of a line end.
+            if max(longest, len(last) - last.endswith(b"\r")) > limits.max_header_line:
                 raise RemoteProtocolError("header line too long", 400)
+            self._line_from = end - len(last)
 
     def _begin_body(self, start: int, blank: int, scan_from: int) -> Frame | None:
         """Read the head, which ends at `blank`, and the body too when it is here and small."""
@@ -308,7 +315,7 @@ class FrameParser:
         match = _START_LINE.match(buffer, start, end + 2)
         if match is None:
             raise RemoteProtocolError("malformed start line", 400)
-        if end - start > _SMALL_HEAD:
+        if end - start > self._limits.max_header_line:
             self._check_head_size(start, end)
         transaction_id, method, status, comment, odd = match.groups()
         if method is not None:
@@ -325,8 +332,8 @@ class FrameParser:
             frame.from_path = self._from_path
         if after < end:
             lines = buffer[after:end].split(b"\r\n")
-            if len(lines) > self._limits.max_headers - 2 or end - start > _SMALL_HEAD:
-                self._check_lines(lines, bool(frame.to_path))
+            if len(lines) + (2 if frame.to_path else 0) > self._limits.max_headers:
+                raise RemoteProtocolError("too many header lines", 400)
             if frame.to_path:
                 self._read_headers(frame, lines)
             else:
@@ -335,12 +342,6 @@ class FrameParser:
         if not frame.to_path or not frame.from_path:
             frame.fault = 400
         return frame
-
-    def _check_lines(self, lines: list[bytes], paths_apart: bool) -> None:
-        if len(lines) + 2 * paths_apart > self._limits.max_headers:
-            raise RemoteProtocolError("too many header lines", 400)
-        if max(map(len, lines)) > self._limits.max_header_line:
-            raise RemoteProtocolError("header line too long", 400)
 
     def _read_headers(self, frame: Frame, lines: list[bytes]) -> None:
         headers = frame.headers

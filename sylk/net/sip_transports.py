@@ -134,10 +134,12 @@ class SipTransports:
 
     # Sending
 
-    def flow_to(self, transport: str, remote: Address) -> Flow | None:
+    def flow_to(
+        self, transport: str, remote: Address, local_host: str | None = None
+    ) -> Flow | None:
         """Return a flow to `remote` that is there already: always for UDP, else a connection.
 
-        Raises TransportError when there is no route, or no port for that transport.
+        UDP leaves from `local_host`, or else from the address that the routes name. Raises TransportError when there is no route, or no port for that transport.
         """
         if transport != "udp":
             return self._by_remote.get(remote)
@@ -145,7 +147,7 @@ class SipTransports:
             raise TransportError("UDP is switched off: set local_udp_port")
         host = self._udp.local[0]
         if host in WILDCARDS:
-            host = local_address_towards(remote)
+            host = local_host or local_address_towards(remote)
         return Flow("udp", (host, self._udp.local[1]), remote)
 
     async def open_flow(self, transport: str, remote: Address) -> Flow:
@@ -270,10 +272,7 @@ class SipTransports:
 
 
 def _log_message(direction: str, flow: Flow, data: bytes) -> None:
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip()
     logger.debug(
-        "%s %s:%d over %s\n%s",
-        direction,
-        *flow.remote,
-        flow.transport,
-        data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip(),
+        "%s %s:%d over %s", direction, *flow.remote, flow.transport, extra={"detail": text}
     )

@@ -28,6 +28,7 @@ SEND_PAUSE = 256 * 1024
 _NICKNAMES_FORBIDDEN = 403
 _MEDIA_FAILED = 500
 _OK = 200
+_NO_SESSION = 481
 
 
 class Chat:
@@ -165,6 +166,9 @@ class Chat:
     def receive(self, event: events.SessionEvent) -> None:
         """Take one event of the MSRP session."""
         if isinstance(event, events.MessageReceived):
+            if self.call.is_over:
+                self._session.refuse(event.message, _NO_SESSION)
+                return
             self._inbox.append(ChatMessage(event.message))
             self._inbox_size += len(event.message.body)
             self._changed.set()

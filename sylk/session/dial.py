@@ -113,7 +113,7 @@ class Dialled:
         if chat is not None:
             if not chat.call.is_over:
                 chat.call.hang_up(reason)
-            self._endpoint.msrp.remove(chat.session)
+            self._endpoint.release(chat.call, chat.session)
 
 
 def _user_of(caller: NameAddr) -> str | None:

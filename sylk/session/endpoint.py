@@ -46,6 +46,11 @@ METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "SUBSCRIBE", "REFER", "M
 SUPPORTED = ("norefersub", "gruu")
 ACCEPTED_BODIES: Mapping[str, Sequence[str]] = {"INVITE": ("application/sdp",)}
 
+MEDIA_GRACE = 2.0
+"""Seconds for which the media of a call outlive our BYE at most."""
+
+_MEDIA = "media"
+
 
 @dataclass(slots=True)
 class EndpointSettings:
@@ -87,6 +92,7 @@ class Endpoint:
         self._calls_by_dialog: dict[tuple[str, str, str], Call] = {}
         self._calls_by_invite: dict[ServerTransaction, Call] = {}
         self._calls_by_request: dict[ClientTransaction, Call] = {}
+        self._closing: dict[Call, MsrpSession] = {}
         self._calls_over = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._flushing = False
@@ -190,8 +196,28 @@ class Endpoint:
         if usage.client_transaction is not None:
             self._calls_by_request.pop(usage.client_transaction, None)
         self.clock.set(call, None, call.ring_alarm)
+        self._remove_media(call)
         if not self._calls:
             self._calls_over.set()
+
+    def release(self, call: Call, session: MsrpSession) -> None:
+        """Let go of the media of a call that is over for its user.
+
+        While the BYE is under way the media stay, for a short time: a peer that saw them go first
+        would take it for a fault.
+        """
+        if call not in self._calls:
+            self.msrp.remove(session)
+            return
+        self._closing[call] = session
+        deadline = trio.current_time() + MEDIA_GRACE
+        self.clock.set((_MEDIA, call), deadline, lambda _now: self._remove_media(call))
+
+    def _remove_media(self, call: Call) -> None:
+        session = self._closing.pop(call, None)
+        if session is not None:
+            self.clock.set((_MEDIA, call), None, lambda _now: None)
+            self.msrp.remove(session)
 
     def _send_in_dialog(self, call: Call, request: Request, dialog: Dialog) -> None:
         flow = self._standing_flow(call, dialog)
@@ -210,7 +236,9 @@ class Endpoint:
         if not is_ip_literal(hop.host):
             return None
         try:
-            return self.transports.flow_to(transport_of(hop), address_of(hop))
+            # The peer knows us by the address that its INVITE reached.
+            local_host = call.flow.local[0] if call.flow.transport == "udp" else None
+            return self.transports.flow_to(transport_of(hop), address_of(hop), local_host)
         except TransportError:
             return None
 

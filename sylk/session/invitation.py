@@ -130,4 +130,4 @@ class Acceptance:
         chat = self._chat
         if not chat.call.is_over:
             chat.call.hang_up(reason)
-        self._endpoint.msrp.remove(chat.session)
+        self._endpoint.release(chat.call, chat.session)

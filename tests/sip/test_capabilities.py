@@ -1,0 +1,48 @@
+from sylk.sip.capabilities import Capabilities
+from sylk.sip.message import Response
+from tests.sip.user_agents import make
+
+CAPABILITIES = Capabilities(
+    ["INVITE", "ACK", "OPTIONS"],
+    ["replaces", "Path"],
+    {"INVITE": ["application/sdp"], "MESSAGE": ["*", "text/*", "Application/SDP"]},
+    "Sylk-Test",
+)
+
+
+def test_the_header_fields_that_tell_what_we_do() -> None:
+    response = CAPABILITIES.options_answer(make("OPTIONS"), "mine")
+    assert response.status == 200
+    assert response.to.tag == "mine"
+    assert response.headers.get("Allow") == "INVITE, ACK, OPTIONS"
+    assert response.headers.get("Supported") == "replaces, Path"
+    assert response.headers.values("Accept") == ["application/sdp", "*/*", "text/*"]
+    assert CAPABILITIES.accept_header_of("INVITE") == ("Accept", "application/sdp")
+    assert CAPABILITIES.accept_header_of("BYE") == ("Accept", "")
+
+
+def test_requests_and_responses_say_who_we_are() -> None:
+    request = make("BYE")
+    CAPABILITIES.describe(request, "BYE")
+    assert request.headers.get("User-Agent") == "Sylk-Test"
+    assert "Allow" not in request.headers
+    response = Response.to_request(request, 200)
+    CAPABILITIES.describe(response, "BYE")
+    CAPABILITIES.describe(response, "BYE")
+    assert response.headers.lines("Server") == ["Sylk-Test"]
+    assert "Allow" not in response.headers
+
+
+def test_invite_and_its_2xx_say_what_we_can_do() -> None:
+    # RFC 3261 13.2.1 and 13.3.1.4
+    invite = make("INVITE", ("Supported", "mine"))
+    CAPABILITIES.describe(invite, "INVITE")
+    assert invite.headers.get("Allow") == "INVITE, ACK, OPTIONS"
+    assert invite.headers.lines("Supported") == ["mine"]
+    success = Response.to_request(invite, 200)
+    CAPABILITIES.describe(success, "INVITE")
+    assert "Allow" in success.headers
+    assert "Supported" in success.headers
+    failure = Response.to_request(invite, 486)
+    CAPABILITIES.describe(failure, "INVITE")
+    assert "Allow" not in failure.headers
