@@ -10,6 +10,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.msrp.uri import Path, parse_path, render_path
 from sylk.payload.content_type import ContentType
 from sylk.payload.sdp import Attribute, Connection, MediaDescription, SessionDescription
+from sylk.sip.grammar import quote
 
 CLEAR_PROTOCOL = "TCP/MSRP"
 _CPIM = ContentType("message", "cpim")
@@ -112,7 +113,7 @@ def describe_chat(
         port=path[0].port or 2855,
         protocol=CLEAR_PROTOCOL,
         formats=["*"],
-        connection=Connection(address, "IP6" if ":" in address else "IP4"),
+        connection=_connection(address),
         attributes=attributes,
     )
 
@@ -127,12 +128,24 @@ def answer_direction(offered: str) -> str:
     return _ANSWER_TO_DIRECTION.get(offered, offered)
 
 
-def refuse_media(media: MediaDescription) -> MediaDescription:
-    """Return the answer that switches a media line off: the same line with port 0."""
+def refuse_media(media: MediaDescription, address: str) -> MediaDescription:
+    """Return the answer that switches a media line off: the same line with port 0.
+
+    It has a c= line of its own because our session part has none (RFC 8866 section 5.7).
+    """
     return MediaDescription(
-        media=media.media, port=0, protocol=media.protocol, formats=list(media.formats)
+        media=media.media,
+        port=0,
+        protocol=media.protocol,
+        formats=list(media.formats),
+        connection=_connection(address),
     )
 
 
+def _connection(address: str) -> Connection:
+    return Connection(address, "IP6" if ":" in address else "IP4")
+
+
 def _unusable(reason: str) -> RemoteProtocolError:
-    return RemoteProtocolError(reason, 488, [("Warning", f'304 sylk "{reason}"')])
+    # The reason may repeat words of the peer, quotation marks included.
+    return RemoteProtocolError(reason, 488, [("Warning", f"304 sylk {quote(reason)}")])

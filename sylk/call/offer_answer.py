@@ -65,7 +65,7 @@ class Negotiation:
         """Return our offer, with the chat line as it stands; raises LocalProtocolError."""
         if self.state is NegotiationState.LOCAL_OFFER:
             raise LocalProtocolError("an offer of ours is not answered yet")
-        media = [_switched_off(line) for line in self._local]
+        media = [refuse_media(line, self._address) for line in self._local]
         setup = "actpass" if self.chat is None else ("active" if self.active else "passive")
         line = describe_chat(self._path, self._address, self.capabilities, setup)
         if self.chat is None:
@@ -91,6 +91,9 @@ class Negotiation:
             # An answer without setup comes from a peer that listens (RFC 4975 section 8.1).
             setup = description.media[index].attribute("setup")
             self.active = (setup or "passive").strip().lower() != "active"
+        else:
+            # The connection stays; where a new one would go is no business of this exchange.
+            chat.path = self.chat.path
         self.chat = chat
         self.state = NegotiationState.STABLE
         return chat
@@ -110,7 +113,7 @@ class Negotiation:
                 "a media line has gone", 488, [("Warning", '399 sylk "a media line has gone"')]
             )
         chat = self.find_chat(description) if first else self._same_chat(description)
-        media = [refuse_media(line) for line in description.media]
+        media = [refuse_media(line, self._address) for line in description.media]
         if chat is not None:
             if first:
                 self.active = answer_setup(chat.setup) == "active"
@@ -144,7 +147,6 @@ class Negotiation:
         if self.chat is None or description.media[self.chat.index].port == 0:
             return None
         chat = read_chat(description, self.chat.index)
-        # The connection stays; where a new one would go is no business of this exchange.
         chat.path = self.chat.path
         return chat
 
@@ -155,7 +157,3 @@ class Negotiation:
         family = "IP6" if ":" in self._address else "IP4"
         origin = Origin("-", self._session_id, self._version, self._address, family)
         return SessionDescription(origin=origin, name=self._session_name, media=media).render()
-
-
-def _switched_off(media: MediaDescription) -> MediaDescription:
-    return media if media.port == 0 else refuse_media(media)

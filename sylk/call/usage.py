@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from sylk.call.media import ChatCapabilities
 from sylk.call.offer_answer import Negotiation
 from sylk.call.repetition import Repetition
-from sylk.call.usage_table import Action, Input, State, transition
+from sylk.call.usage_table import TRANSITIONS, Action, Input, State, transition
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.address import NameAddr
 from sylk.sip.core import IncomingRequest, UserAgentCore
 from sylk.sip.dialog import Dialog
+from sylk.sip.grammar import quote
 from sylk.sip.message import Request, Response
 from sylk.sip.timers import Timers
 from sylk.sip.transaction import ClientTransaction, ServerTransaction
@@ -81,13 +82,18 @@ class InviteUsage:
         self._repetition: Repetition | None = None
         self._hang_up_reason: tuple[str, int | None] = ("", None)
         self._ends_after_ack = False
+        self._ack: Request | None = None
         self._events: deque[UsageEvent] = deque()
         self._requests: list[tuple[Request, Dialog]] = []
 
     # What the user wants
 
     def ring(self, now: float) -> None:
-        """Send 180 Ringing and open the early dialog (RFC 3261 section 13.3.1.1)."""
+        """Send 180 Ringing and open the early dialog (RFC 3261 section 13.3.1.1).
+
+        Raises RemoteProtocolError (400) when the INVITE has no Contact to open one with.
+        """
+        self._check(Input.RING)
         self._open_dialog()
         self._must(Input.RING)
         self._respond(180, now, headers=[("Contact", self.contact)])
@@ -98,8 +104,7 @@ class InviteUsage:
         Raises RemoteProtocolError (488 and others) when the offer cannot be taken; the call then
         waits for `reject`.
         """
-        if transition(self.state, Input.ACCEPT) is None:
-            raise LocalProtocolError(f"a call that is {self.state.name} cannot be accepted")
+        self._check(Input.ACCEPT)
         self.negotiation.capabilities = capabilities
         offered = bool(self.request.body)
         body = (
@@ -121,9 +126,15 @@ class InviteUsage:
         self._finish(reason or f"refused with {status}", status)
 
     def hang_up(self, now: float, reason: str = "", status: int | None = None) -> None:
-        """End the call, whatever its state: refuse, cancel, or BYE (with a Reason, RFC 3326)."""
-        self._hang_up_reason = (reason, status)
+        """End the call, whatever its state: refuse, cancel, or BYE (with a Reason, RFC 3326).
+
+        Once it is being ended, nothing changes any more.
+        """
+        before = self.state
         action = self._must(Input.HANG_UP)
+        if self.state is before:
+            return
+        self._hang_up_reason = (reason, status)
         if action is Action.SEND_REJECTION:
             self._respond(status or 480, now)
             self._finish(reason or "refused", status or 480)
@@ -146,15 +157,20 @@ class InviteUsage:
         if repetition is None or ack.cseq.number != repetition.cseq:
             return
         self._repetition = None
-        if repetition.awaits_answer and not self._take_answer(ack.body, now):
-            return
         action = self._may(Input.ACK)
+        if action is Action.SEND_BYE:
+            # What the answer says does not matter any more.
+            self._send_bye()
+            return
+        if repetition.awaits_answer:
+            try:
+                self.negotiation.receive_answer(ack.body)
+            except RemoteProtocolError as error:
+                self.hang_up(now, f"the answer in the ACK is no good: {error}", error.status)
+                return
         if action is Action.ESTABLISH:
             self._events.append(Established())
-        elif action is Action.SEND_BYE:
-            self._send_bye()
         if self._ends_after_ack:
-            self._ends_after_ack = False
             self.hang_up(now, "no media is left")
 
     def receive_request(self, incoming: IncomingRequest, now: float) -> None:
@@ -183,8 +199,12 @@ class InviteUsage:
         if method == "BYE":
             if self._may(Input.BYE_ANSWERED) is Action.FINISH:
                 self._finish(*self._hang_up_reason)
-        elif method == "INVITE" and self._may(Input.FAILURE) is Action.FAIL:
-            self._finish("no answer" if status == 408 else "cannot be reached", status)
+        elif method == "INVITE":
+            action = self._may(Input.FAILURE)
+            if action is Action.SEND_REJECTION:
+                self._respond(status, now)
+            if action is not None:
+                self._finish("no answer" if status == 408 else "cannot be reached", status)
 
     def next_deadline(self) -> float | None:
         """Return when `handle_deadline` wants to be called."""
@@ -200,8 +220,10 @@ class InviteUsage:
             repetition.repeat(self._timers, now)
             return
         self._repetition = None
-        self._hang_up_reason = ("the ACK is missing", 500)
+        before = self.state
         if self._may(Input.ACK_OVERDUE) is Action.SEND_BYE:
+            if before is not State.HANGING_UP:
+                self._hang_up_reason = ("the ACK is missing", 500)
             self._send_bye()
 
     # What goes out
@@ -217,12 +239,14 @@ class InviteUsage:
 
     # Transitions
 
-    def _must(self, happened: Input) -> Action:
-        step = transition(self.state, happened)
-        if step is None:
+    def _check(self, happened: Input) -> None:
+        if transition(self.state, happened) is None:
             raise LocalProtocolError(f"{happened.name} is not possible in {self.state.name}")
-        self.state = step[1]
-        return step[0]
+
+    def _must(self, happened: Input) -> Action:
+        self._check(happened)
+        action, self.state = TRANSITIONS[self.state, happened]
+        return action
 
     def _may(self, happened: Input) -> Action | None:
         step = transition(self.state, happened)
@@ -273,20 +297,14 @@ class InviteUsage:
             response, transaction.flow, awaits_answer, self._timers, now
         )
 
-    def _take_answer(self, body: bytes, now: float) -> bool:
-        try:
-            self.negotiation.receive_answer(body)
-        except RemoteProtocolError as error:
-            if self.state is State.ANSWERED:
-                self._may(Input.ACK)
-            self.hang_up(now, f"the answer in the ACK is no good: {error}", error.status)
-            return False
-        return True
-
     def _receive_reinvite(self, incoming: IncomingRequest, now: float) -> None:
         request = incoming.request
+        if self.state is State.ENDING:
+            # It crossed our BYE (RFC 5407 section 3.2.2).
+            self._answer(incoming, 481, now)
+            return
         if self.state is not State.CONFIRMED or self._repetition is not None:
-            # Our last 2xx is not acknowledged, or the call is ending: not now (RFC 3261 14.2).
+            # Our last 2xx is not acknowledged yet: not now (RFC 3261 section 14.2).
             headers = [("Retry-After", "5")]
             self._core.respond(
                 incoming.transaction, Response.to_request(request, 500, headers=headers), now
@@ -316,19 +334,23 @@ class InviteUsage:
             self._finish(response.reason or "refused", response.status)
 
     def _receive_success(self, response: Response, now: float) -> None:
-        dialog = Dialog.as_uac(self.request, response)
+        try:
+            dialog = Dialog.as_uac(self.request, response)
+        except RemoteProtocolError as error:
+            # Without a Contact there is nowhere to send even the ACK: the peer has to give up.
+            if self._may(Input.FAILURE) is Action.FAIL:
+                self._finish(f"the 200 is no good: {error}", error.status)
+            return
         if self.dialog is not None:
-            # A repeated 2xx wants its ACK again; one from another fork is ended at once.
-            self._requests.append((dialog.make_ack(response.cseq.number), dialog))
-            if dialog.key != self.dialog.key:
-                self._requests.append((dialog.make_request("BYE"), dialog))
+            self._receive_further_success(dialog, response)
             return
         action = self._may(Input.SUCCESS)
         if action is None:
             return
         self.dialog = dialog
         self._core.add_dialog(dialog)
-        self._requests.append((dialog.make_ack(response.cseq.number), dialog))
+        self._ack = dialog.make_ack(response.cseq.number)
+        self._requests.append((self._ack, dialog))
         if action is Action.ACKNOWLEDGE_AND_BYE:
             self._send_bye()
             return
@@ -339,6 +361,16 @@ class InviteUsage:
         else:
             self._events.append(Established())
 
+    def _receive_further_success(self, dialog: Dialog, response: Response) -> None:
+        """Acknowledge a repeated 2xx again; end the dialog of another fork (13.2.2.4)."""
+        assert self.dialog is not None
+        if dialog.key == self.dialog.key:
+            assert self._ack is not None
+            self._requests.append((self._ack, self.dialog))
+        else:
+            self._requests.append((dialog.make_ack(response.cseq.number), dialog))
+            self._requests.append((dialog.make_request("BYE"), dialog))
+
     # The end
 
     def _send_bye(self) -> None:
@@ -346,8 +378,7 @@ class InviteUsage:
         reason, status = self._hang_up_reason
         headers: list[tuple[str, str]] = []
         if status is not None:
-            text = reason.replace("\\", "").replace('"', "'")
-            headers.append(("Reason", f'SIP;cause={status};text="{text}"'))
+            headers.append(("Reason", f"SIP;cause={status};text={quote(reason)}"))
         self._requests.append((self.dialog.make_request("BYE", headers=headers), self.dialog))
 
     def _receive_bye(self, incoming: IncomingRequest, now: float) -> None:

@@ -78,7 +78,8 @@ TRANSITIONS: dict[tuple[State, Input], tuple[Action, State]] = {
     (State.INCOMING, Input.HANG_UP): (Action.SEND_REJECTION, State.TERMINATED),
     (State.INCOMING, Input.CANCEL): (Action.SEND_CANCELLED, State.TERMINATED),
     (State.INCOMING, Input.BYE): (Action.REFUSE_AND_ANSWER_BYE, State.TERMINATED),
-    (State.INCOMING, Input.FAILURE): (Action.FAIL, State.TERMINATED),
+    # The way to the caller is gone, but the server transaction ends with an answer only.
+    (State.INCOMING, Input.FAILURE): (Action.SEND_REJECTION, State.TERMINATED),
     # The callee between its 2xx and the ACK.
     (State.ANSWERED, Input.ACK): (Action.ESTABLISH, State.CONFIRMED),
     (State.ANSWERED, Input.ACK_OVERDUE): (Action.SEND_BYE, State.ENDING),
@@ -106,12 +107,14 @@ TRANSITIONS: dict[tuple[State, Input], tuple[Action, State]] = {
     # Both, once the call stands.
     (State.CONFIRMED, Input.HANG_UP): (Action.SEND_BYE, State.ENDING),
     (State.CONFIRMED, Input.BYE): (Action.ANSWER_BYE, State.TERMINATED),
+    # A re-INVITE was answered with 2xx.
     (State.CONFIRMED, Input.ACK): (Action.NOTHING, State.CONFIRMED),
     (State.CONFIRMED, Input.ACK_OVERDUE): (Action.SEND_BYE, State.ENDING),
     (State.CONFIRMED, Input.CANCEL): (Action.NOTHING, State.CONFIRMED),
     (State.ENDING, Input.BYE): (Action.ANSWER_BYE, State.TERMINATED),
     (State.ENDING, Input.BYE_ANSWERED): (Action.FINISH, State.TERMINATED),
     (State.ENDING, Input.ACK): (Action.NOTHING, State.ENDING),
+    (State.ENDING, Input.ACK_OVERDUE): (Action.NOTHING, State.ENDING),
     (State.ENDING, Input.HANG_UP): (Action.NOTHING, State.ENDING),
     (State.ENDING, Input.CANCEL): (Action.NOTHING, State.ENDING),
     (State.TERMINATED, Input.HANG_UP): (Action.NOTHING, State.TERMINATED),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import trio
 
-from sylk.cli.chat_view import ChatView, not_delivered
+from sylk.cli.chat_view import ChatView, bare_address, not_delivered
 from sylk.cli.deliveries import UNANSWERED_LIMIT, Deliveries
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless
@@ -53,9 +53,10 @@ class Conversation:
     async def run(self) -> None:
         """Converse until the user is done or the session has ended."""
         if self._front_end.shows_own:
-            own = self._parties.own
-            name = own.display_name or own.uri
-            self._notice(f"You are {name} in {self._parties.peer.uri}. Type /help for help.")
+            own, peer = self._parties.own, self._parties.peer
+            name = own.display_name or bare_address(own.uri)
+            place = f"in {bare_address(peer.uri)}" if self._parties.is_room else "connected"
+            self._notice(f"You are {name}, {place}. Type /help for help.")
         send_line, typed = trio.open_memory_channel[str](TYPED_LIMIT)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._receive, nursery.cancel_scope)

@@ -12,8 +12,11 @@ class FrontEnd(Protocol):
 
     shows_own: bool
     """Whether what we say ourselves is to be shown, and notices of this program."""
-    text_limit: int | None
-    """Characters of one message that are shown; None is no limit."""
+
+    @property
+    def text_limit(self) -> int | None:
+        """Characters of one message that are shown; None is no limit."""
+        ...
 
     def show(self, lines: list[Line]) -> None:
         """Show lines of the chat; never waits for long, never raises."""

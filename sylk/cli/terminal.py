@@ -30,9 +30,10 @@ SCROLL_LIMIT = 10_000
 """Lines that may wait for the terminal; over it the oldest are left out."""
 
 _COLOURS = (
-    "ansired ansigreen ansiyellow ansiblue ansimagenta ansicyan ansibrightred ansibrightgreen "
-    "ansibrightyellow ansibrightblue ansibrightmagenta ansibrightcyan"
-).split()
+    *("ansired", "ansigreen", "ansiyellow", "ansiblue", "ansimagenta", "ansicyan"),
+    *("ansibrightred", "ansibrightgreen", "ansibrightyellow"),
+    *("ansibrightblue", "ansibrightmagenta", "ansibrightcyan"),
+)
 _STYLE = Style(
     [
         ("time", "dim"),

@@ -120,7 +120,8 @@ class MessageAssembler:
         self.dropped: list[Assembly] = []
         """Messages given up for want of room: their senders want to know. The user empties it."""
 
-    def __bool__(self) -> bool:
+    @property
+    def has_open(self) -> bool:
         """Whether any message is open."""
         return bool(self._open)
 

@@ -10,7 +10,7 @@ class IncomingMessage:
     """A whole message, put together from its chunks.
 
     `frame` is the request that completed it and waits for an answer, unless `answered` says that
-    it has one. `total` is the size the sender claimed, in whatever it counts, or None.
+    it has one; `settled` is set once the user has answered it.
     """
 
     message_id: bytes
@@ -19,7 +19,6 @@ class IncomingMessage:
     success_report: bool
     failure_report: bytes
     frame: Frame
-    total: int | None = None
     answered: bool = False
     settled: bool = False
 

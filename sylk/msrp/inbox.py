@@ -72,12 +72,12 @@ class Inbox:
         if (
             frame.flag == b"$"
             and not frame.offset
-            and (byte_range[:2] == b"1-" if byte_range else not self._assembler)
+            and (byte_range[:2] == b"1-" if byte_range else not self._assembler.has_open)
         ):
             body = frame.body or b""
             if len(body) > self._max_message_size:
                 return 413
-            if self._assembler:
+            if self._assembler.has_open:
                 self._assembler.discard(message_id)
             return IncomingMessage(
                 message_id,

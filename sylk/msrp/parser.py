@@ -334,10 +334,9 @@ class FrameParser:
             lines = buffer[after:end].split(b"\r\n")
             if len(lines) + (2 if frame.to_path else 0) > self._limits.max_headers:
                 raise RemoteProtocolError("too many header lines", 400)
-            if frame.to_path:
-                self._read_headers(frame, lines)
-            else:
-                self._read_headers(frame, lines)
+            new_paths = not frame.to_path
+            self._read_headers(frame, lines)
+            if new_paths:
                 self._keep_paths(frame, lines)
         if not frame.to_path or not frame.from_path:
             frame.fault = 400

@@ -43,12 +43,12 @@ def local_address_towards(remote: Address) -> str:
     Asks the routing table through an unconnected UDP socket: nothing is sent.
     Raises TransportError when there is no route.
     """
-    with socket.socket(family_of(remote[0]), socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family_of(remote[0]), socket.SOCK_DGRAM) as probe:
             probe.connect((remote[0], remote[1] or 9))
-        except OSError as error:
-            raise TransportError(f"no route to {remote[0]}: {error.strerror}") from error
-        return plain_address(probe.getsockname())[0]
+            return plain_address(probe.getsockname())[0]
+    except OSError as error:
+        raise TransportError(f"no route to {remote[0]}: {error.strerror}") from error
 
 
 async def look_up(host: str, port: int) -> list[Address]:
@@ -63,4 +63,7 @@ async def look_up(host: str, port: int) -> list[Address]:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise TransportError(f"cannot find the host {host}: {error.strerror}") from error
+    except UnicodeError as error:
+        # Labels that are empty or too long do not even get as far as a look-up.
+        raise TransportError(f"{host} is no host name") from error
     return list(dict.fromkeys(plain_address(info[4]) for info in found))

@@ -41,6 +41,7 @@ class AlarmClock:
                 self._forget_stale()
             return
         if old is not None and old[0] == deadline:
+            self._alarms[key] = (deadline, old[1], ring)
             return
         serial = next(self._serial)
         self._alarms[key] = (deadline, serial, ring)
@@ -66,8 +67,12 @@ class AlarmClock:
             self._ring_due(trio.current_time())
 
     def _ring_due(self, now: float) -> None:
+        due: list[tuple[int, Hashable]] = []
         while self._heap and self._heap[0][0] <= now:
-            _, serial, key = heapq.heappop(self._heap)
+            due.append(heapq.heappop(self._heap)[1:])
+        # An alarm that is set while others ring waits for the next round: whoever wants to be
+        # called at once, over and over, must not keep every other task from running.
+        for serial, key in due:
             alarm = self._alarms.get(key)
             if alarm is None or alarm[1] != serial:
                 continue

@@ -25,14 +25,17 @@ class TcpListener:
 
     def __init__(self, host: str, port: int, *, max_connections: int) -> None:
         """Bind and listen (port 0: the system chooses); raises TransportError."""
-        self._socket = socket.socket(family_of(host), socket.SOCK_STREAM)
         try:
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind((host, port))
-            self._socket.listen(_BACKLOG)
+            self._socket = socket.socket(family_of(host), socket.SOCK_STREAM)
+            try:
+                self._socket.setblocking(False)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._socket.bind((host, port))
+                self._socket.listen(_BACKLOG)
+            except OSError:
+                self._socket.close()
+                raise
         except OSError as error:
-            self._socket.close()
             reason = transport_error(error)
             raise TransportError(f"cannot listen on tcp {host}:{port}: {reason}") from error
         self.local = plain_address(self._socket.getsockname())
@@ -45,22 +48,11 @@ class TcpListener:
     async def run(
         self, nursery: trio.Nursery, serve: Callable[[ByteStream], Awaitable[None]]
     ) -> None:
-        """Accept for ever; each connection is one task of `nursery` that runs `serve`."""
+        """Accept until closed; each connection is one task of `nursery` that runs `serve`."""
         while True:
-            try:
-                await trio.lowlevel.wait_readable(self._socket)
-                sock, _ = self._socket.accept()
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    logger.warning(
-                        "cannot accept on tcp port %d: %s; trying again",
-                        self.local[1],
-                        error.strerror,
-                    )
-                    await trio.sleep(_EXHAUSTED_PAUSE)
-                continue
+            sock = await self._accept()
+            if sock is None:
+                return
             if self.connections >= self.max_connections:
                 self.refused += 1
                 sock.close()
@@ -71,6 +63,28 @@ class TcpListener:
                 continue
             self.connections += 1
             nursery.start_soon(self._serve, stream, serve)
+
+    async def _accept(self) -> socket.socket | None:
+        """Return the next connection, None when the port was closed."""
+        is_exhausted = False
+        while self._socket.fileno() >= 0:
+            try:
+                await trio.lowlevel.wait_readable(self._socket)
+                return self._socket.accept()[0]
+            except BlockingIOError:
+                continue
+            except trio.ClosedResourceError:
+                break
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    # The peer was gone before we came to it.
+                    continue
+                if not is_exhausted:
+                    port = self.local[1]
+                    logger.warning("cannot accept on tcp port %d for now: %s", port, error.strerror)
+                is_exhausted = True
+                await trio.sleep(_EXHAUSTED_PAUSE)
+        return None
 
     async def _serve(
         self, stream: ByteStream, serve: Callable[[ByteStream], Awaitable[None]]

@@ -11,11 +11,12 @@ from typing import Protocol
 
 import trio
 
-from sylk.errors import RemoteProtocolError, TransportError
+from sylk.errors import LocalProtocolError, TransportError
 from sylk.msrp.connection import MsrpConnection
-from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.events import Bound, SessionEvent
+from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.uri import DEFAULT_PORT
 from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.listener import TcpListener
@@ -34,7 +35,7 @@ class MsrpPortSettings:
     """Where MSRP listens, and the bounds of each link (bytes, seconds, a count)."""
 
     host: str = "0.0.0.0"
-    port: int | None = 2855
+    port: int | None = DEFAULT_PORT
     advertised_host: str | None = None
     max_connections: int = 20_000
     max_message_size: int = 10 * 1024 * 1024
@@ -131,7 +132,7 @@ class MsrpPort:
 
     def path_address(self, local_host: str) -> Address:
         """Return the host and port for a path, given which of our addresses the peer reached."""
-        port = 2855 if self._listener is None else self._listener.local[1]
+        port = DEFAULT_PORT if self._listener is None else self._listener.local[1]
         return self.settings.advertised_host or local_host, port
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -159,10 +160,13 @@ class MsrpPort:
         self._users[session] = user
 
     def remove(self, session: MsrpSession) -> None:
-        """Let go of a session; its link is closed once nothing else uses it."""
-        self.registry.remove(session)
+        """Close a session and let go of it; its link closes once nothing else uses it.
+
+        Its user hears nothing more; a peer that still names it gets 481.
+        """
         self._users.pop(session, None)
         self._clock.set(session, None, self._ring(session))
+        session.close("given up")
         link = self._links.pop(session, None)
         if link is not None:
             link.flush()
@@ -177,10 +181,18 @@ class MsrpPort:
         if hop.secure:
             raise TransportError("the peer wants TLS, which is not in this version yet")
         bound = self.settings.host
-        address = (await look_up(hop.host, hop.port or 2855))[0]
-        stream = await connect_tcp(address, local_host=None if bound in WILDCARDS else bound)
-        assert self._nursery is not None
-        self._nursery.start_soon(self._serve_outgoing, stream, session)
+        local_host = None if bound in WILDCARDS else bound
+        failure = TransportError(f"no address for {hop.host}")
+        for address in await look_up(hop.host, hop.port or DEFAULT_PORT):
+            try:
+                stream = await connect_tcp(address, local_host=local_host)
+            except TransportError as error:
+                failure = error
+            else:
+                assert self._nursery is not None
+                self._nursery.start_soon(self._serve_outgoing, stream, session)
+                return
+        raise failure
 
     def settle(self, session: MsrpSession) -> None:
         """Send what a session has queued, tell its user what happened, set its alarm."""
@@ -202,7 +214,11 @@ class MsrpPort:
     def _tell(self, session: MsrpSession, event: SessionEvent) -> SessionUser | None:
         user = self._users.get(session)
         if user is not None:
-            user.receive(event)
+            try:
+                user.receive(event)
+            except Exception:
+                # One user's bug must not end the link for the others on it.
+                logger.exception("handling %s failed", type(event).__name__)
         return user
 
     # Links
@@ -210,8 +226,9 @@ class MsrpPort:
     async def _serve_outgoing(self, stream: ByteStream, session: MsrpSession) -> None:
         try:
             await self._serve(stream, session)
-        except TransportError as error:
-            logger.info("link to %s:%d: %s", *stream.remote, error)
+        except Exception:
+            # One link's bug must not stop all others.
+            logger.exception("serving the link to %s:%d failed", *stream.remote)
         finally:
             stream.close()
 
@@ -238,8 +255,8 @@ class MsrpPort:
                     self._attach(link, session)
                     self.settle(session)
                 await self._read(link)
-                link.reason = "the peer closed the connection"
-            except (TransportError, RemoteProtocolError) as error:
+            except (TransportError, LocalProtocolError) as error:
+                # Local: the session was given up while the connection was being opened.
                 link.reason = str(error)
             finally:
                 self._close(link)
@@ -247,26 +264,27 @@ class MsrpPort:
 
     async def _read(self, link: MsrpLink) -> None:
         stream, connection = link.stream, link.connection
-        while True:
+        while not connection.closed:
             data = await stream.receive()
             if not data:
+                link.reason = "the peer closed the connection"
                 return
-            try:
-                connection.receive_data(data, trio.current_time())
-            finally:
-                # What is complete is served, and what has to be said is said, before a fault
-                # in the rest closes the link.
-                users = self._take_events(link)
-                link.flush()
+            connection.receive_data(data, trio.current_time())
+            users = self._take_events(link)
+            link.flush()
             for user in users:
                 await user.wait_for_room()
+        # What came after a fault cannot be read; what came before it is answered.
+        link.reason = connection.close_reason
+        with trio.move_on_after(_CLOSE_GRACE):
+            await link.outbox.wait_empty()
 
     def _take_events(self, link: MsrpLink) -> set[SessionUser]:
         users: set[SessionUser] = set()
         sessions: set[MsrpSession] = set()
         while (found := link.connection.next_event()) is not None:
             session, event = found
-            if isinstance(event, Bound):
+            if isinstance(event, Bound) and session not in self._links:
                 self._attach(link, session)
             user = self._tell(session, event)
             sessions.add(session)
@@ -291,5 +309,8 @@ class MsrpPort:
         link.connection.close(link.reason)
         self._take_events(link)
         for session in link.sessions:
-            self._links.pop(session, None)
+            del self._links[session]
         link.sessions.clear()
+        # What it has still to say finds no way out any more.
+        link.connection.data_to_send()
+        link.outbox.close()

@@ -72,6 +72,13 @@ class Outbox:
         if self.pending > self._limit:
             self._fail(f"too slow: {self.pending} bytes wait for it")
 
+    def close(self) -> None:
+        """Drop what waits and whatever is written from now on, without calling `on_failure`."""
+        self._failed = True
+        self._queue.clear()
+        self.pending = 0
+        self._finished.set()
+
     async def wait_empty(self) -> None:
         """Wait until nothing is queued (or the peer was given up)."""
         if self._queue:
@@ -116,8 +123,5 @@ class Outbox:
     def _fail(self, reason: str) -> None:
         if self._failed:
             return
-        self._failed = True
-        self._queue.clear()
-        self.pending = 0
-        self._finished.set()
+        self.close()
         self._on_failure(reason)

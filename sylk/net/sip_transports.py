@@ -40,6 +40,8 @@ class SipTransportSettings:
     limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
     max_connections: int = 10_000
     idle_timeout: float = 3600.0
+    message_timeout: float = 30.0
+    """How long a message may stay incomplete; it is a slow peer, or one that means harm."""
     connect_timeout: float = 10.0
     outbox_limit: int = 1024 * 1024
 
@@ -57,7 +59,8 @@ class SipTransports:
     """All the sockets that carry SIP.
 
     `on_message` is called with each message (or the fault of a malformed one) and its flow,
-    `on_failure` when a flow can carry nothing any more.
+    `on_failure` when a flow can carry nothing any more. A connection for which `in_use` is true
+    is kept however long it is silent.
     """
 
     def __init__(
@@ -65,11 +68,14 @@ class SipTransports:
         settings: SipTransportSettings,
         on_message: Callable[[Request | Response | MalformedMessage, Flow], None],
         on_failure: Callable[[Flow], None],
+        *,
+        in_use: Callable[[Flow], bool] = lambda flow: False,
     ) -> None:
         """Bind the ports; raises TransportError, with every port closed again."""
         self._settings = settings
         self._on_message = on_message
         self._on_failure = on_failure
+        self._in_use = in_use
         self._connections: dict[Flow, _Connection] = {}
         self._by_remote: dict[Address, Flow] = {}
         self._connection_ids = itertools.count(1)
@@ -139,10 +145,12 @@ class SipTransports:
     ) -> Flow | None:
         """Return a flow to `remote` that is there already: always for UDP, else a connection.
 
-        UDP leaves from `local_host`, or else from the address that the routes name. Raises TransportError when there is no route, or no port for that transport.
+        UDP leaves from `local_host`, or else from the address that the routes name. Raises
+        TransportError when there is no route, or no port for that transport.
         """
         if transport != "udp":
-            return self._by_remote.get(remote)
+            flow = self._by_remote.get(remote)
+            return flow if flow is not None and flow.transport == transport else None
         if self._udp is None:
             raise TransportError("UDP is switched off: set local_udp_port")
         host = self._udp.local[0]
@@ -197,21 +205,29 @@ class SipTransports:
         flow = Flow("udp", local, remote)
         if logger.isEnabledFor(logging.DEBUG):
             _log_message("received from", flow, data)
-        self.received += 1
         try:
             message = parse_message(data, self._settings.limits)
         except MalformedMessage as fault:
-            self._on_message(fault, flow)
+            self._give(fault, flow)
         else:
+            self._give(message, flow)
+
+    def _give(self, message: Request | Response | MalformedMessage, flow: Flow) -> None:
+        self.received += 1
+        try:
             self._on_message(message, flow)
+        except Exception:
+            # A bug that one message brings out must not close a port or a connection.
+            logger.exception("handling a message from %s:%d failed", *flow.remote)
 
     async def _serve_outgoing(
         self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED
     ) -> None:
         try:
             await self._serve(stream, task_status)
-        except TransportError as error:
-            logger.debug("connection to %s:%d: %s", *stream.remote, error)
+        except Exception:
+            # One connection's bug must not stop all others.
+            logger.exception("serving the connection to %s:%d failed", *stream.remote)
         finally:
             stream.close()
 
@@ -234,7 +250,10 @@ class SipTransports:
                 await self._read(connection)
                 with trio.move_on_after(_CLOSE_GRACE):
                     await outbox.wait_empty()
+            except TransportError as error:
+                logger.debug("connection with %s:%d: %s", *flow.remote, error)
             finally:
+                outbox.close()
                 del self._connections[flow]
                 if self._by_remote.get(flow.remote) == flow:
                     del self._by_remote[flow.remote]
@@ -242,33 +261,58 @@ class SipTransports:
             nursery.cancel_scope.cancel()
 
     async def _read(self, connection: _Connection) -> None:
-        flow = connection.flow
         parser = StreamParser(self._settings.limits)
-        while True:
-            with trio.move_on_after(self._settings.idle_timeout) as patience:
-                data = await connection.stream.receive()
-            if patience.cancelled_caught:
-                logger.info(
-                    "connection with %s:%d closed: silent for %g s",
-                    *flow.remote,
-                    self._settings.idle_timeout,
-                )
-                return
-            if not data:
-                return
+        incomplete_since: float | None = None
+        while (data := await self._receive(connection, incomplete_since)) is not None:
             if logger.isEnabledFor(logging.DEBUG):
-                _log_message("received from", flow, data)
+                _log_message("received from", connection.flow, data)
             parser.receive_data(data)
             try:
-                while (event := parser.next_event()) is not None:
-                    if isinstance(event, KeepAlivePing):
-                        connection.outbox.write(b"\r\n")
-                        continue
-                    self.received += 1
-                    self._on_message(event, flow)
+                completed = self._take_messages(parser, connection)
             except MalformedMessage as fault:
-                self._on_message(fault, flow)
+                self._give(fault, connection.flow)
                 return
+            if parser.is_idle:
+                incomplete_since = None
+            elif completed or incomplete_since is None:
+                incomplete_since = trio.current_time()
+
+    async def _receive(
+        self, connection: _Connection, incomplete_since: float | None
+    ) -> bytes | None:
+        """Return the next bytes, None at the end and when the peer has taken too long."""
+        settings, flow = self._settings, connection.flow
+        while True:
+            if incomplete_since is None:
+                scope, fault = trio.move_on_after(settings.idle_timeout), "silent for too long"
+            else:
+                scope = trio.move_on_at(incomplete_since + settings.message_timeout)
+                fault = "a message took too long"
+            with scope:
+                return await connection.stream.receive() or None
+            if incomplete_since is None and self._in_use(flow):
+                continue
+            logger.info("connection with %s:%d closed: %s", *flow.remote, fault)
+            return None
+
+    def _take_messages(self, parser: StreamParser, connection: _Connection) -> bool:
+        """Hand on what is complete and tell whether anything was; raises when framing is lost."""
+        completed = False
+        while True:
+            try:
+                event = parser.next_event()
+            except MalformedMessage as fault:
+                if fault.framing_lost:
+                    raise
+                self._give(fault, connection.flow)
+            else:
+                if event is None:
+                    return completed
+                if isinstance(event, KeepAlivePing):
+                    connection.outbox.write(b"\r\n")
+                else:
+                    self._give(event, connection.flow)
+            completed = True
 
 
 def _log_message(direction: str, flow: Flow, data: bytes) -> None:

@@ -99,7 +99,10 @@ class TcpStream:
 
 async def connect_tcp(remote: Address, *, local_host: str | None = None) -> TcpStream:
     """Connect to `remote`; raises TransportError. The caller sets the deadline."""
-    sock = socket.socket(family_of(remote[0]), socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(family_of(remote[0]), socket.SOCK_STREAM)
+    except OSError as error:
+        raise transport_error(error) from error
     try:
         sock.setblocking(False)
         if local_host is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import trio
 
 from sylk.errors import TransportError
-from sylk.net.addresses import WILDCARDS, family_of, local_address_towards, plain_address
+from sylk.net.addresses import WILDCARDS, family_of, plain_address
 from sylk.net.stream import transport_error
 from sylk.sip.flow import Address
 
@@ -19,7 +19,8 @@ MAX_DATAGRAM = 65535
 _READ_BURST = 64
 """Datagrams taken between two checkpoints, so that a flood cannot hold up everybody else."""
 
-_SEND_BUFFER = 4 * 1024 * 1024
+_BUFFER_SIZE = 4 * 1024 * 1024
+"""Bytes asked of the kernel for each direction; it may grant less."""
 
 # Linux numbers; the socket module of Python 3.11 does not name the first.
 _IP_PKTINFO: int = getattr(socket, "IP_PKTINFO", 8)
@@ -37,15 +38,18 @@ class UdpPort:
     def __init__(self, host: str, port: int) -> None:
         """Bind to `host` and `port` (0: the system chooses); raises TransportError."""
         self._family = family_of(host)
-        self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
         try:
-            self._socket.setblocking(False)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _SEND_BUFFER)
-            self._ask_for_packet_info()
-            self._socket.bind((host, port))
+            self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
+            try:
+                self._socket.setblocking(False)
+                for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                    self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER_SIZE)
+                self._ask_for_packet_info()
+                self._socket.bind((host, port))
+            except OSError:
+                self._socket.close()
+                raise
         except OSError as error:
-            self._socket.close()
             raise transport_error(error) from error
         self.local = plain_address(self._socket.getsockname())
         self._is_wildcard = host in WILDCARDS
@@ -59,9 +63,12 @@ class UdpPort:
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
     async def run(self, receive: Receive) -> None:
-        """Hand every datagram to `receive`, for ever."""
-        while True:
-            await trio.lowlevel.wait_readable(self._socket)
+        """Hand every datagram to `receive`, until closed."""
+        while self._socket.fileno() >= 0:
+            try:
+                await trio.lowlevel.wait_readable(self._socket)
+            except trio.ClosedResourceError:
+                return
             for _ in range(_READ_BURST):
                 try:
                     data, ancillary, _, source = self._socket.recvmsg(MAX_DATAGRAM, _CONTROL_SIZE)
@@ -71,17 +78,16 @@ class UdpPort:
                     # An ICMP error for something sent earlier: the port itself is well.
                     continue
                 remote = plain_address(source)
-                receive(data, (self._reached(ancillary, remote), self.local[1]), remote)
+                receive(data, (self._reached(ancillary), self.local[1]), remote)
 
-    def _reached(self, ancillary: list[tuple[int, int, bytes]], remote: Address) -> str:
-        if not self._is_wildcard:
-            return self.local[0]
-        for level, kind, data in ancillary:
+    def _reached(self, ancillary: list[tuple[int, int, bytes]]) -> str:
+        for level, kind, data in ancillary if self._is_wildcard else ():
             if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(data) >= 12:
-                return socket.inet_ntop(socket.AF_INET, data[8:12])
+                # The middle field is ours even when the packet was sent to all hosts.
+                return socket.inet_ntop(socket.AF_INET, data[4:8])
             if level == socket.IPPROTO_IPV6 and kind == _IPV6_PKTINFO and len(data) >= 20:
                 return plain_address((socket.inet_ntop(socket.AF_INET6, data[:16]), 0))[0]
-        return local_address_towards(remote)
+        return self.local[0]
 
     def send(self, data: bytes, local: Address, remote: Address) -> None:
         """Send one datagram from the address `local`; raises TransportError.

@@ -27,7 +27,7 @@ class Capabilities:
         }
         self.allow_header = ("Allow", ", ".join(methods))
         self.supported_header = ("Supported", ", ".join(supported))
-        everything = dict.fromkeys(media for types in accept.values() for media in types)
+        everything = dict.fromkeys(media for types in self.accept.values() for media in types)
         self.accept_header = ("Accept", _accept_value(tuple(everything)))
 
     def accept_header_of(self, method: str) -> tuple[str, str]:

@@ -222,6 +222,20 @@ def test_a_large_chunk_comes_in_pieces() -> None:
     assert feed(cut(data, list(range(0, len(data), 777))), Limits(max_held=1000)) == (whole, 0)
 
 
+def test_more_may_come_before_all_pieces_are_taken() -> None:
+    data = send(b"a" * 50 + b"b" * 50) + send(b"next", b"tid2")
+    expected, _ = feed([data], SMALL)
+    parser = FrameParser(SMALL)
+    parser.receive_data(data)
+    frames: list[Frame] = []
+    for i in range(len(expected)):
+        frame = parser.next_event()
+        assert frame is not None
+        frames.append(frame)
+        parser.receive_data(b"\r\n" if i % 2 else b"")
+    assert frames == expected
+
+
 def test_a_body_that_is_just_not_too_large_comes_whole() -> None:
     data = send(b"x" * 16)
     frames, _ = feed([data], Limits(max_held=16))

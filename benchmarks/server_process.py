@@ -1,0 +1,117 @@
+"""Starts the real `sylk-server` command on free ports, and reads what it costs from /proc."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.wire import HOST, LoadError
+
+_START_LIMIT = 20.0
+_STOP_LIMIT = 10.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+_SIP_LINE = re.compile(r"listening for SIP on tcp \S+ port (\d+)")
+_MSRP_LINE = re.compile(r"listening for MSRP on tcp \S+ port (\d+)")
+
+# Keep-alives would be counted as messages.
+_SETTINGS = f"""\
+[SIP]
+local_ip = {HOST}
+local_udp_port = 0
+local_tcp_port = 0
+
+[MSRP]
+local_ip = {HOST}
+local_tcp_port = 0
+keepalive_interval = 3600
+"""
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time, of user and system together, that a process has taken."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    # The name, in parentheses, may hold spaces.
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def machine_cpu_seconds() -> float:
+    """Return the processor time that everything on this machine has taken."""
+    first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    user, nice, system, _, _, irq, soft_irq, steal = map(int, first.split()[1:9])
+    return (user + nice + system + irq + soft_irq + steal) / _TICKS
+
+
+def resident_kilobytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise LoadError("the server is gone")
+
+
+class ServerProcess:
+    """A server of its own for one measurement, in an empty folder."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
+        folder = Path(self._folder.name)
+        self._log = folder / "log"
+        (folder / "sylk.ini").write_text(_SETTINGS, encoding="ascii")
+        command = Path(sys.executable).with_name("sylk-server")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [command], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.pid = self._process.pid
+        try:
+            self.sip_port = self._port(_SIP_LINE)
+            self.msrp_port = self._port(_MSRP_LINE)
+        except LoadError:
+            self.stop()
+            raise
+
+    def _port(self, line: re.Pattern[str]) -> int:
+        deadline = time.monotonic() + _START_LIMIT
+        while (match := line.search(self.log())) is None:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise LoadError(f"the server did not start:\n{self.log()}")
+            time.sleep(0.05)
+        return int(match[1])
+
+    def log(self) -> str:
+        """Return what the server has logged."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the server has taken."""
+        return cpu_seconds(self.pid)
+
+    def stop(self) -> None:
+        """End the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            print(self.log()[-4000:], file=sys.stderr)
+        self.stop()

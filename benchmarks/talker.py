@@ -1,0 +1,152 @@
+"""The one who talks in a fan-out: through a room, or over bare sockets to each listener.
+
+Both send the same frames, as many as they can, or so many a second, for as long as they are told.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from benchmarks.wire import ChatSession, LoadError, SipConnection, connect
+from benchmarks.workers import Ready
+
+_PATIENCE = 10.0
+_OK = b" 200 OK\r\n"
+
+
+@dataclass(slots=True)
+class Talk:
+    """Wants talk for so many seconds; messages a second, None for as many as there can be."""
+
+    seconds: float
+    rate: float | None
+
+
+@dataclass(slots=True)
+class Said:
+    """How many messages were sent, and answered where they are answered, and their size."""
+
+    messages: int
+    frame_size: int
+
+
+class _Room:
+    """Sends to a room, never with more than `window` messages unanswered."""
+
+    def __init__(self, session: ChatSession, window: int) -> None:
+        self._socket = session.socket
+        self._socket.settimeout(_PATIENCE)
+        self._window = window
+        self._template = session.message_template()
+        self._tail = b""
+        self.sent = 0
+        self.answered = 0
+
+    def send(self, count: int) -> None:
+        """Send as many of `count` messages as the window has room for, together."""
+        count = min(count, self._window - (self.sent - self.answered))
+        first = self.sent
+        template = self._template
+        self._socket.sendall(b"".join([template % ((n,) * 4) for n in range(first, first + count)]))
+        self.sent += count
+
+    def read(self) -> None:
+        """Read answers; waits for the first of them."""
+        data = self._tail + self._socket.recv(65536)
+        if len(data) == len(self._tail):
+            raise LoadError("the server closed the talker's connection")
+        self.answered += data.count(_OK)
+        self._tail = data[1 - len(_OK) :]
+
+    def talk(self, seconds: float) -> None:
+        """Keep the window full."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(self._window)
+            self.read()
+
+    def talk_at(self, rate: float, seconds: float) -> None:
+        """Send `rate` messages a second."""
+        _at_rate(rate, seconds, self._send_paced)
+
+    def _send_paced(self, count: int) -> None:
+        if self.sent - self.answered > self._window // 2:
+            self.read()
+        self.send(count)
+
+    def finish(self) -> Said:
+        """Wait for the last answer."""
+        while self.answered < self.sent:
+            self.read()
+        return Said(self.sent, len(self._template % ((0,) * 4)))
+
+
+def _at_rate(rate: float, seconds: float, send: Callable[[int], None]) -> None:
+    begin = time.monotonic()
+    sent = 0
+    while (passed := time.monotonic() - begin) < seconds:
+        due = int(passed * rate) - sent
+        if due > 0:
+            send(due)
+            sent += due
+        else:
+            time.sleep(0.5 / rate)
+
+
+def talk_in_room(pipe: Connection, port: int, target: str, window: int) -> None:
+    """Join a room, then talk whenever told to: Talk, answered with Said."""
+    session = ChatSession(SipConnection(port), target, "talker")
+    session.await_message()
+    pipe.send(Ready())
+    while True:
+        command = pipe.recv()
+        assert isinstance(command, Talk)
+        room = _Room(session, window)
+        if command.rate is None:
+            room.talk(command.seconds)
+        else:
+            room.talk_at(command.rate, command.seconds)
+        pipe.send(room.finish())
+
+
+class _Bare:
+    """Sends each message to each socket, one blocking call for each."""
+
+    def __init__(self, sockets: Sequence[socket.socket], template: bytes) -> None:
+        self._sockets = sockets
+        self._template = template
+        self.sent = 0
+
+    def send(self, count: int) -> None:
+        """Send `count` messages."""
+        for _ in range(count):
+            frame = self._template % self.sent
+            for sock in self._sockets:
+                sock.sendall(frame)
+            self.sent += 1
+
+    def talk(self, seconds: float) -> None:
+        """Send as fast as the sockets take it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(1)
+
+
+def talk_bare(pipe: Connection, port: int, count: int, template: bytes) -> None:
+    """Open bare connections to the listeners, then talk whenever told to."""
+    sockets = [connect(port) for _ in range(count)]
+    # A socket with a time-out makes two system calls of each send.
+    for sock in sockets:
+        sock.settimeout(None)
+    pipe.send(Ready())
+    while True:
+        command = pipe.recv()
+        assert isinstance(command, Talk)
+        bare = _Bare(sockets, template)
+        if command.rate is None:
+            bare.talk(command.seconds)
+        else:
+            _at_rate(command.rate, command.seconds, bare.send)
+        pipe.send(Said(bare.sent, len(template % 0)))

@@ -1,0 +1,164 @@
+"""The command `sylk-chat`: joins a room, or calls a person, from a terminal or from a script."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import trio
+
+from sylk import __version__
+from sylk.cli.calling import CallFailed, CallOptions, hold_chat
+from sylk.cli.front_end import FrontEnd
+from sylk.cli.harmless import harmless_name
+from sylk.cli.parties import parse_sip_uri, parse_target
+from sylk.cli.plain import Plain
+from sylk.log import configure_logging
+from sylk.sip.uri import SipURI
+
+_WORKED = 0
+_NO_CALL = 1
+_USAGE = 2
+_BROKE = 3
+_DAY = 86400.0
+
+_EPILOG = """\
+At a terminal, what you type is said in the room, and /help shows the commands. When standard
+input is no terminal, each of its lines is said as it is, and each message is a line of output:
+"HH:MM name: text" for people and "HH:MM * text" for notices.
+
+exit status: 0 the session worked; 1 the call was refused or nobody was reached; 2 wrong usage;
+3 the session broke in the middle, or a message was not delivered.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: see the end of `--help`."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    terminal = _is_terminal()
+    if terminal and options.verbose and options.log is None:
+        parser.error("at a terminal --verbose needs --log FILE, so that the chat stays readable")
+    call = CallOptions(
+        target=options.target,
+        name=options.name,
+        caller=options.caller,
+        transport=options.transport,
+        proxy=options.proxy,
+        timeout=options.timeout,
+        linger=0.0 if terminal else options.linger,
+    )
+    front_end = _open_terminal(call.target) if terminal else _open_plain()
+    try:
+        with _logging(options.log, options.verbose, terminal):
+            fault = trio.run(hold_chat, call, front_end)
+    except CallFailed as failure:
+        print(f"sylk-chat: {failure}", file=sys.stderr)
+        return _NO_CALL
+    except OSError as error:
+        print(f"sylk-chat: cannot write {options.log}: {error.strerror}", file=sys.stderr)
+        return _NO_CALL
+    if fault is not None:
+        print(f"sylk-chat: {fault}", file=sys.stderr)
+        return _BROKE
+    return _WORKED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong; the list of options would push it out of sight."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_USAGE, f"{self.prog}: {message}\n(see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="sylk-chat",
+        description="Chat over SIP and MSRP: join a room, or call somebody.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "target", metavar="SIP-URI", type=parse_target, help="whom to call: sip:lobby@example.com"
+    )
+    parser.add_argument("--name", help="the name that others see")
+    parser.add_argument(
+        "--from",
+        dest="caller",
+        metavar="SIP-URI",
+        type=parse_sip_uri,
+        help="your own address; default: your login name, and something that tells you apart",
+    )
+    parser.add_argument(
+        "--transport", choices=("udp", "tcp"), help="default: what the URI says, else udp"
+    )
+    parser.add_argument(
+        "--proxy", metavar="SIP-URI", type=parse_sip_uri, help="send the call there"
+    )
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="to connect; default 10"
+    )
+    parser.add_argument(
+        "--linger",
+        metavar="SECONDS",
+        type=_seconds,
+        default=1.0,
+        help="to wait for answers after the end of a script's input; default 1",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log every message on the wire")
+    parser.add_argument("--log", metavar="FILE", help="where the log goes; default: standard error")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _DAY:
+        raise argparse.ArgumentTypeError("write a number of seconds, at most a day")
+    return seconds
+
+
+def _is_terminal() -> bool:
+    """Tell whether both streams are a terminal that can do more than print line after line."""
+    streams = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return streams and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def _open_terminal(target: SipURI) -> FrontEnd:
+    # The import costs a tenth of a second, which a script need not pay.
+    from sylk.cli.terminal import Terminal
+
+    return Terminal(f"{harmless_name(target.user or target.host)}> ")
+
+
+def _open_plain() -> FrontEnd:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the encoding of the locale lacks must not end the chat.
+            stream.reconfigure(errors="backslashreplace")
+    return Plain(0, sys.stdout, sys.stderr)
+
+
+@contextmanager
+def _logging(path: str | None, verbose: bool, terminal: bool) -> Generator[None, None, None]:
+    level = "debug" if verbose else "info" if path else "warning"
+    if path is not None:
+        with open(path, "a", encoding="utf-8") as file, configure_logging(level, file):
+            yield
+    elif terminal:
+        # Nothing but the chat is written to the terminal.
+        with open(os.devnull, "w") as nowhere, configure_logging(level, nowhere):
+            yield
+    else:
+        with configure_logging(level, sys.stderr):
+            yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Unanswered requests and unreported messages."""
+
+import pytest
+
+from sylk.errors import LocalProtocolError
+from sylk.msrp.outstanding import MAX_REPORTS, Outstanding, Purpose
+
+
+def test_requests_expire_in_order() -> None:
+    outstanding = Outstanding(30.0)
+    assert outstanding.next_deadline() is None
+    for i in range(3):
+        outstanding.add(b"t%d" % i, Purpose.MESSAGE, b"m%d" % i, float(i))
+    assert outstanding.next_deadline() == 30.0
+    assert outstanding.answered(b"t0") is not None
+    assert outstanding.answered(b"t0") is None
+    assert [t.message_id for t in outstanding.expired(31.0)] == [b"m1"]
+    assert outstanding.next_deadline() == 32.0
+    assert [t.message_id for t in outstanding.clear()] == [b"m2"]
+    assert outstanding.next_deadline() is None
+
+
+def test_the_number_of_requests_is_bounded() -> None:
+    outstanding = Outstanding(30.0, max_transactions=1)
+    outstanding.add(b"t1", Purpose.BIND, b"", 0.0)
+    with pytest.raises(LocalProtocolError):
+        outstanding.add(b"t2", Purpose.BIND, b"", 0.0)
+
+
+def test_the_number_of_expected_reports_is_bounded() -> None:
+    outstanding = Outstanding(30.0)
+    for i in range(MAX_REPORTS + 1):
+        outstanding.expect_report(b"%d" % i)
+    assert not outstanding.expects_report(b"0")
+    assert outstanding.expects_report(b"1")
+    outstanding.clear()
+    assert not outstanding.expects_report(b"1")
