@@ -22,6 +22,9 @@ from sylk.msrp.uri import MsrpURI
 MAX_ROUTES = 64
 """Different To-Paths remembered for one connection; more are parsed again."""
 
+MAX_REFUSALS = 4
+"""Refused requests remembered until somebody takes them; of a storm the first ones tell enough."""
+
 
 class MsrpConnection:
     """The protocol side of one TCP or TLS connection."""
@@ -30,6 +33,7 @@ class MsrpConnection:
         "_out",
         "_parser",
         "_ready",
+        "_refusals",
         "_registry",
         "_routes",
         "_sessions",
@@ -50,6 +54,7 @@ class MsrpConnection:
         self.close_reason = ""
         self.ignored_frames = 0
         """Responses and REPORTs that belonged to no session."""
+        self._refusals: list[tuple[int, bytes]] = []
 
     @property
     def sessions(self) -> list[MsrpSession]:
@@ -90,6 +95,15 @@ class MsrpConnection:
             if event is not None:
                 return session, event
         return None
+
+    def take_refusals(self) -> list[tuple[int, bytes]]:
+        """Return, once, status and To-Path of requests that were refused before a session saw them.
+
+        For the log; at most MAX_REFUSALS since the last call.
+        """
+        refusals = self._refusals
+        self._refusals = []
+        return refusals
 
     def data_to_send(self) -> bytes:
         """Return all that is to be sent, and forget it."""
@@ -164,7 +178,11 @@ class MsrpConnection:
                 return
             status = 506
         # A chunk that comes in pieces is refused at its first.
-        if not frame.offset and (data := answer(frame, status)):
+        if frame.offset:
+            return
+        if len(self._refusals) < MAX_REFUSALS:
+            self._refusals.append((status, frame.to_path))
+        if data := answer(frame, status):
             self.queue(data)
 
     def _route_unanswered(self, frame: Frame, now: float) -> None:

@@ -178,3 +178,13 @@ def test_connections_with_something_to_send_are_known() -> None:
     session.send_message(b"3", b"text/plain", 0.0)
     wire.sent()
     assert wire.registry.take_touched() == []
+
+
+def test_refusals_are_told_once_and_not_without_bound() -> None:
+    wire = Wire()
+    stranger = b"msrp://us.example.com:1/other;tcp"
+    wire.receive(*[send(b"x", to=stranger)] * 50, send(method=b"AUTH", to=stranger))
+    assert wire.connection.take_refusals() == [(481, stranger)] * 4
+    assert wire.connection.take_refusals() == []
+    wire.receive(send(method=b"AUTH", to=stranger))
+    assert wire.connection.take_refusals() == [(501, stranger)]
