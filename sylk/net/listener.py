@@ -9,7 +9,7 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.addresses import family_of, plain_address
-from sylk.net.stream import ByteStream, TcpStream, transport_error
+from sylk.net.stream import ByteStream, TcpStream, close_socket, transport_error
 
 logger = logging.getLogger("sylk.net")
 
@@ -102,6 +102,4 @@ class TcpListener:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self._socket)
-            self._socket.close()
+        close_socket(self._socket)

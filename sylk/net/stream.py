@@ -46,6 +46,14 @@ def transport_error(error: OSError) -> TransportError:
     return TransportError(f"{error.strerror or error}{f' ({name})' if name else ''}")
 
 
+def close_socket(sock: socket.socket) -> None:
+    """Close a socket and wake every task that waits on it; also before trio runs."""
+    if sock.fileno() >= 0:
+        if trio.lowlevel.in_trio_run():
+            trio.lowlevel.notify_closing(sock)
+        sock.close()
+
+
 class TcpStream:
     """A TCP connection in clear."""
 
@@ -92,9 +100,7 @@ class TcpStream:
 
     def close(self) -> None:
         """Close the socket and wake whoever waits on it."""
-        if self._socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self._socket)
-            self._socket.close()
+        close_socket(self._socket)
 
 
 async def connect_tcp(remote: Address, *, local_host: str | None = None) -> TcpStream:

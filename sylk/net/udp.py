@@ -12,7 +12,7 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.addresses import WILDCARDS, family_of, plain_address
-from sylk.net.stream import transport_error
+from sylk.net.stream import close_socket, transport_error
 from sylk.sip.flow import Address
 
 MAX_DATAGRAM = 65535
@@ -117,9 +117,7 @@ class UdpPort:
 
     def close(self) -> None:
         """Close the socket."""
-        if self._socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self._socket)
-            self._socket.close()
+        close_socket(self._socket)
 
 
 def bind_udp(host: str, port: int) -> UdpPort:

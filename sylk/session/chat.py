@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import trio
 
+from sylk.errors import LocalProtocolError
 from sylk.msrp import events
 from sylk.msrp.fanout import FanOut
 from sylk.msrp.session import MsrpSession
@@ -112,13 +113,18 @@ class Chat:
         link = self._link
         if link is None or self.call.is_over:
             raise self.call.ended_error()
-        message_id = self._session.send_message(
-            body,
-            content_type.encode(),
-            trio.current_time(),
-            success_report=success_report,
-            failure_report=failure_report,
-        )
+        try:
+            message_id = self._session.send_message(
+                body,
+                content_type.encode(),
+                trio.current_time(),
+                success_report=success_report,
+                failure_report=failure_report,
+            )
+        except LocalProtocolError as error:
+            # A peer that answers nothing is not worth more memory than its bound.
+            self.call.hang_up(f"media: {error}", _MEDIA_FAILED)
+            raise self.call.ended_error() from error
         link.flush()
         return message_id
 

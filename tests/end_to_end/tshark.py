@@ -36,7 +36,7 @@ class Capture:
 
     def __init__(self, server: RunningServer, file: Path) -> None:
         self._tshark = program("tshark", "tshark")
-        self._server = server
+        self.server = server
         self.file = file
         self._seen: queue.Queue[str | None] = queue.Queue()
         self._probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -106,7 +106,7 @@ class Capture:
 
     def dissect(self, display_filter: str, *fields: str) -> list[Packet]:
         """Return the packets that a filter lets through, with these fields."""
-        server = self._server
+        server = self.server
         decode = (
             f"udp.port=={server.sip_udp},sip",
             f"tcp.port=={server.sip_tcp},sip",

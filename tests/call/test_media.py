@@ -1,0 +1,175 @@
+"""Tests of sylk.call.media."""
+
+import pytest
+
+from sylk.call.media import (
+    ChatCapabilities,
+    answer_direction,
+    answer_setup,
+    describe_chat,
+    read_chat,
+    refuse_media,
+)
+from sylk.errors import RemoteProtocolError
+from sylk.msrp.uri import parse_path
+from sylk.payload.sdp import Attribute, MediaDescription, SessionDescription
+
+PATH = parse_path("msrp://192.0.2.1:2855/abc;tcp")
+OFFER = """\
+v=0
+o=- 1 1 IN IP4 192.0.2.9
+s=-
+t=0 0
+m=message 2855 TCP/MSRP *
+c=IN IP4 192.0.2.9
+a=path:msrp://192.0.2.9:2855/peer;tcp
+a=accept-types:message/cpim text/*
+a=accept-wrapped-types:*
+a=setup:active
+"""
+
+
+def described(*changes: tuple[str, str]) -> SessionDescription:
+    text = OFFER
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return SessionDescription.parse(text.encode())
+
+
+def fault_of(*changes: tuple[str, str]) -> RemoteProtocolError:
+    with pytest.raises(RemoteProtocolError) as caught:
+        read_chat(described(*changes), 0)
+    assert caught.value.status == 488
+    ((name, value),) = caught.value.headers
+    assert name == "Warning"
+    assert value.startswith('304 sylk "')
+    return caught.value
+
+
+def test_a_chat_line_is_read() -> None:
+    chat = read_chat(described(), 0)
+    assert chat.index == 0
+    assert [str(uri) for uri in chat.path] == ["msrp://192.0.2.9:2855/peer;tcp"]
+    assert chat.setup == "active"
+    assert chat.direction == "sendrecv"
+    assert chat.accept_types == ("message/cpim", "text/*")
+    assert chat.accept_wrapped_types == ("*",)
+    assert chat.chatroom == ()
+
+
+def test_what_a_focus_says_is_read() -> None:
+    chat = read_chat(described(("a=setup:active", "a=chatroom:nickname private-messages")), 0)
+    assert chat.chatroom == ("nickname", "private-messages")
+
+
+@pytest.mark.parametrize(
+    ("types", "taken"),
+    [("message/cpim", True), ("*", True), ("message/*", True), ("text/plain", False)],
+)
+def test_whether_the_peer_takes_cpim(types: str, taken: bool) -> None:
+    chat = read_chat(described(("message/cpim text/*", types)), 0)
+    assert chat.takes_cpim is taken
+
+
+def test_a_missing_setup_is_active() -> None:
+    assert read_chat(described(("a=setup:active\n", "")), 0).setup == "active"
+
+
+def test_setup_and_protocol_are_read_in_any_case() -> None:
+    chat = read_chat(described(("setup:active", "setup: ActPass"), ("TCP/MSRP", "tcp/msrp")), 0)
+    assert chat.setup == "actpass"
+
+
+def test_the_session_part_gives_the_default_direction() -> None:
+    assert read_chat(described(("t=0 0", "t=0 0\na=inactive")), 0).direction == "inactive"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ([("m=message", "m=audio")], "media type audio"),
+        ([("message 2855", "message 0")], "switched off"),
+        ([("TCP/MSRP", "TCP/TLS/MSRP")], "TCP/TLS/MSRP is not carried"),
+        ([("a=setup:active", "a=file-selector:size:3")], "file transfer"),
+        ([("TCP/MSRP *", "TCP/MSRP")], "format"),
+        ([("TCP/MSRP *", "TCP/MSRP * 0")], "format"),
+        ([("a=path:msrp://192.0.2.9:2855/peer;tcp\n", "")], "path attribute is missing"),
+        ([("a=path:msrp://192.0.2.9:2855/peer;tcp", "a=path:")], "path attribute is missing"),
+        ([("a=path:msrp://192.0.2.9:2855/peer;tcp", "a=path:http://x/")], "bad path"),
+        ([("a=accept-types:message/cpim text/*\n", "")], "accept-types"),
+        ([("a=accept-types:message/cpim text/*", "a=accept-types: ")], "accept-types"),
+        ([("setup:active", "setup:holdconn")], "setup:holdconn"),
+    ],
+)
+def test_an_unusable_line_says_why(changes: list[tuple[str, str]], reason: str) -> None:
+    assert reason in str(fault_of(*changes))
+
+
+def test_the_warning_cannot_be_broken_out_of() -> None:
+    fault = fault_of(("setup:active", 'setup:"\\, 999 x "'))
+    (_, value) = fault.headers[0]
+    assert value == r'304 sylk "setup:\"\\, 999 x \" is not known"'
+
+
+def test_our_line_stands_as_deployed_servers_write_it() -> None:
+    capabilities = ChatCapabilities(chatroom=("nickname", "private-messages"))
+    line = describe_chat(PATH, "192.0.2.1", capabilities, "passive")
+    assert line.render_lines() == [
+        "m=message 2855 TCP/MSRP *",
+        "c=IN IP4 192.0.2.1",
+        "a=path:msrp://192.0.2.1:2855/abc;tcp",
+        "a=accept-types:message/cpim",
+        "a=accept-wrapped-types:*",
+        "a=setup:passive",
+        "a=chatroom:nickname private-messages",
+    ]
+
+
+def test_a_plain_chat_says_no_more_than_it_must() -> None:
+    capabilities = ChatCapabilities(accept_types=("text/plain",), accept_wrapped_types=())
+    line = describe_chat(PATH, "2001:db8::1", capabilities, "active", "recvonly")
+    assert line.render_lines()[1:] == [
+        "c=IN IP6 2001:db8::1",
+        "a=path:msrp://192.0.2.1:2855/abc;tcp",
+        "a=accept-types:text/plain",
+        "a=setup:active",
+        "a=recvonly",
+    ]
+
+
+def test_a_focus_without_features_still_says_that_it_is_one() -> None:
+    line = describe_chat(PATH, "192.0.2.1", ChatCapabilities(chatroom=()), "active")
+    assert line.attributes[-1] == Attribute("chatroom", None)
+
+
+def test_a_path_without_port_stands_for_the_default() -> None:
+    path = parse_path("msrp://192.0.2.1/abc;tcp")
+    assert describe_chat(path, "192.0.2.1", ChatCapabilities(), "active").port == 2855
+
+
+def test_we_listen_unless_the_peer_does() -> None:
+    assert answer_setup("active") == "passive"
+    assert answer_setup("actpass") == "passive"
+    assert answer_setup("passive") == "active"
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ("sendrecv", "sendrecv"),
+        ("sendonly", "recvonly"),
+        ("recvonly", "sendonly"),
+        ("inactive", "inactive"),
+    ],
+)
+def test_directions_are_mirrored(offered: str, answered: str) -> None:
+    assert answer_direction(offered) == answered
+
+
+def test_a_refused_line_keeps_what_names_it_and_no_attributes() -> None:
+    media = MediaDescription(
+        "audio", 40000, "RTP/AVP", ["0", "8"], attributes=[Attribute("sendrecv")]
+    )
+    refused = refuse_media(media, "192.0.2.1")
+    assert refused.render_lines() == ["m=audio 0 RTP/AVP 0 8", "c=IN IP4 192.0.2.1"]

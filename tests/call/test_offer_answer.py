@@ -1,0 +1,360 @@
+"""Tests of sylk.call.offer_answer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sylk.call.media import CLEAR_PROTOCOL
+from sylk.call.offer_answer import Negotiation, NegotiationState
+from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.msrp.uri import parse_path
+from sylk.payload.sdp import (
+    Attribute,
+    Connection,
+    MediaDescription,
+    Origin,
+    SessionDescription,
+)
+
+OUR_PATH = "msrp://192.0.2.1:2855/ours;tcp"
+THEIR_PATH = "msrp://192.0.2.9:2855/theirs;tcp"
+SESSION_ID = 1000
+
+
+def negotiation(host: str = "192.0.2.1") -> Negotiation:
+    return Negotiation(parse_path(OUR_PATH), host, "Sylk", SESSION_ID)
+
+
+def chat_line(
+    setup: str | None = "active",
+    *,
+    port: int = 2855,
+    path: str = THEIR_PATH,
+    direction: str | None = None,
+) -> MediaDescription:
+    attributes = [Attribute("path", path), Attribute("accept-types", "message/cpim")]
+    if setup is not None:
+        attributes.append(Attribute("setup", setup))
+    if direction is not None:
+        attributes.append(Attribute(direction))
+    return MediaDescription("message", port, CLEAR_PROTOCOL, ["*"], attributes=attributes)
+
+
+def audio_line(port: int = 40000) -> MediaDescription:
+    return MediaDescription("audio", port, "RTP/AVP", ["0"])
+
+
+def description(*media: MediaDescription) -> bytes:
+    return SessionDescription(
+        Origin("-", 1, 1, "192.0.2.9"),
+        connection=Connection("192.0.2.9"),
+        media=list(media),
+    ).render()
+
+
+def read(data: bytes) -> SessionDescription:
+    return SessionDescription.parse(data)
+
+
+def answered(*media: MediaDescription) -> tuple[Negotiation, SessionDescription]:
+    ours = negotiation()
+    return ours, read(ours.receive_offer(description(*media)))
+
+
+def offered_and_answered(*media: MediaDescription) -> Negotiation:
+    ours = negotiation()
+    ours.make_offer()
+    ours.receive_answer(description(*media))
+    return ours
+
+
+# The first exchange
+
+
+def test_an_offer_is_answered() -> None:
+    ours, answer = answered(chat_line())
+    assert answer.origin == Origin("-", SESSION_ID, SESSION_ID, "192.0.2.1")
+    assert answer.name == "Sylk"
+    (line,) = answer.media
+    assert line.attribute("path") == OUR_PATH
+    assert ours.state is NegotiationState.STABLE
+    assert ours.chat is not None
+    assert [str(uri) for uri in ours.chat.path] == [THEIR_PATH]
+
+
+@pytest.mark.parametrize(
+    ("setup", "ours_is", "active"),
+    [
+        ("active", "passive", False),
+        ("actpass", "passive", False),
+        (None, "passive", False),
+        ("passive", "active", True),
+    ],
+)
+def test_who_connects_after_an_offer(setup: str | None, ours_is: str, active: bool) -> None:
+    ours, answer = answered(chat_line(setup))
+    assert answer.media[0].attribute("setup") == ours_is
+    assert ours.active is active
+
+
+@pytest.mark.parametrize(
+    ("setup", "active"),
+    [("active", False), ("passive", True), (" Active", False), (None, True)],
+)
+def test_who_connects_after_an_answer(setup: str | None, active: bool) -> None:
+    ours = negotiation()
+    (line,) = read(ours.make_offer()).media
+    assert line.attribute("setup") == "actpass"
+    ours.receive_answer(description(chat_line(setup)))
+    assert ours.active is active
+    assert ours.state is NegotiationState.STABLE
+
+
+def test_the_first_of_two_chats_is_taken() -> None:
+    ours, answer = answered(audio_line(), chat_line(), chat_line())
+    assert [line.port for line in answer.media] == [0, 2855, 0]
+    assert ours.chat is not None
+    assert ours.chat.index == 1
+
+
+def test_the_fault_of_a_message_line_is_told_before_that_of_others() -> None:
+    offer = description(audio_line(), chat_line(setup="holdconn"), audio_line())
+    with pytest.raises(RemoteProtocolError, match="holdconn") as caught:
+        negotiation().receive_offer(offer)
+    assert caught.value.status == 488
+
+
+def test_without_a_message_line_the_first_fault_is_told() -> None:
+    video = MediaDescription("video", 1, "RTP/AVP", ["31"])
+    with pytest.raises(RemoteProtocolError, match="media type audio"):
+        negotiation().receive_offer(description(audio_line(), video))
+
+
+def test_an_offer_without_media_is_refused() -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        negotiation().receive_offer(description())
+    assert caught.value.status == 488
+
+
+def test_a_refused_offer_leaves_no_trace() -> None:
+    ours = negotiation()
+    with pytest.raises(RemoteProtocolError):
+        ours.receive_offer(description(audio_line()))
+    assert ours.state is NegotiationState.NONE
+    assert read(ours.receive_offer(description(chat_line()))).origin.session_version == SESSION_ID
+
+
+def test_an_ipv6_address_is_called_so() -> None:
+    answer = read(negotiation("2001:db8::1").receive_offer(description(audio_line(), chat_line())))
+    assert answer.origin.address_type == "IP6"
+    assert [line.connection for line in answer.media] == [Connection("2001:db8::1", "IP6")] * 2
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"v=0\r\nm=message", b"INVITE", b"\xff" * 100])
+def test_nonsense_is_refused_in_every_place(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        negotiation().receive_offer(data)
+    ours = negotiation()
+    ours.make_offer()
+    with pytest.raises(RemoteProtocolError):
+        ours.receive_answer(data)
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        (),
+        (chat_line(), chat_line()),
+        (chat_line(port=0),),
+        (audio_line(),),
+        (chat_line(path="http://x/"),),
+    ],
+)
+def test_an_answer_without_our_chat_is_refused(media: tuple[MediaDescription, ...]) -> None:
+    ours = negotiation()
+    ours.make_offer()
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_answer(description(*media))
+    assert caught.value.status == 488
+    assert ours.chat is None
+
+
+# The order of offers and answers
+
+
+def test_only_one_offer_at_a_time() -> None:
+    ours = negotiation()
+    ours.make_offer()
+    with pytest.raises(LocalProtocolError):
+        ours.make_offer()
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_offer(description(chat_line()))
+    assert caught.value.status == 491
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_answer_needs_an_offer(begun: bool) -> None:
+    ours = negotiation()
+    if begun:
+        ours.receive_offer(description(chat_line()))
+    with pytest.raises(LocalProtocolError):
+        ours.receive_answer(description(chat_line()))
+
+
+# Later exchanges
+
+
+def test_the_same_offer_again_gets_the_same_answer() -> None:
+    ours, answer = answered(chat_line(), audio_line(0))
+    again = read(ours.receive_offer(description(chat_line(), audio_line(0))))
+    assert again == answer
+
+
+def test_a_change_of_what_we_say_counts_the_version_up() -> None:
+    ours, _ = answered(chat_line())
+    held = read(ours.receive_offer(description(chat_line(direction="sendonly"))))
+    assert held.media[0].direction == "recvonly"
+    assert held.origin.session_version == SESSION_ID + 1
+    assert held.origin.session_id == SESSION_ID
+    more = read(ours.receive_offer(description(chat_line(direction="sendonly"), audio_line())))
+    assert more.origin.session_version == SESSION_ID + 2
+    back = read(ours.receive_offer(description(chat_line(), audio_line())))
+    assert back.origin.session_version == SESSION_ID + 3
+    assert back.media[0].direction == "sendrecv"
+
+
+def test_a_new_offer_moves_neither_the_path_nor_the_roles() -> None:
+    ours, _ = answered(chat_line("active"))
+    other = chat_line("passive", path="msrp://192.0.2.66:1/evil;tcp")
+    answer = read(ours.receive_offer(description(other)))
+    assert answer.media[0].attribute("setup") == "passive"
+    assert ours.chat is not None
+    assert [str(uri) for uri in ours.chat.path] == [THEIR_PATH]
+
+
+def test_a_new_answer_moves_neither_the_path_nor_the_roles() -> None:
+    ours = offered_and_answered(chat_line("passive"))
+    line = read(ours.make_offer()).media[0]
+    assert line.attribute("setup") == "active"
+    ours.receive_answer(description(chat_line("active", path="msrp://192.0.2.66:1/evil;tcp")))
+    assert ours.chat is not None
+    assert [str(uri) for uri in ours.chat.path] == [THEIR_PATH]
+    assert ours.active
+
+
+def test_our_next_offer_says_what_our_answer_said() -> None:
+    ours, answer = answered(audio_line(), chat_line())
+    assert read(ours.make_offer()) == answer
+    assert ours.chat is not None
+
+
+def test_a_line_cannot_go() -> None:
+    ours, answer = answered(chat_line(), audio_line())
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_offer(description(chat_line()))
+    assert caught.value.status == 488
+    assert caught.value.headers[0][1].startswith("399 ")
+    assert read(ours.receive_offer(description(chat_line(), audio_line()))) == answer
+
+
+def test_the_chat_can_be_switched_off_and_stays_off() -> None:
+    ours, _ = answered(chat_line())
+    answer = read(ours.receive_offer(description(chat_line(port=0))))
+    assert [line.port for line in answer.media] == [0]
+    assert answer.origin.session_version == SESSION_ID + 1
+    assert ours.chat is None
+    again = read(ours.receive_offer(description(chat_line())))
+    assert [line.port for line in again.media] == [0]
+    assert again.origin.session_version == SESSION_ID + 1
+
+
+def test_after_that_our_offer_brings_the_chat_as_a_new_line() -> None:
+    ours, _ = answered(chat_line())
+    ours.receive_offer(description(chat_line(port=0)))
+    offer = read(ours.make_offer())
+    assert [line.port for line in offer.media] == [0, 2855]
+    assert offer.media[1].attribute("setup") == "actpass"
+
+
+def test_a_chat_that_turns_unusable_is_refused_and_the_old_one_stands() -> None:
+    ours, answer = answered(chat_line())
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_offer(description(chat_line(setup="holdconn")))
+    assert caught.value.status == 488
+    assert read(ours.receive_offer(description(chat_line()))) == answer
+
+
+# Whatever is offered
+
+LINES = st.builds(
+    lambda media, port, protocol, formats, setup, path, types: MediaDescription(
+        media,
+        port,
+        protocol,
+        formats,
+        attributes=[
+            Attribute(name, value)
+            for name, value in (("setup", setup), ("path", path), ("accept-types", types))
+            if value is not None
+        ],
+    ),
+    media=st.sampled_from(["message", "message", "audio", "x"]),
+    port=st.sampled_from([0, 9, 2855, 65535]),
+    protocol=st.sampled_from([CLEAR_PROTOCOL, CLEAR_PROTOCOL, "TCP/TLS/MSRP", "RTP/AVP"]),
+    formats=st.sampled_from([["*"], ["*"], ["0", "8"], []]),
+    setup=st.sampled_from([None, "active", "passive", "actpass", "holdconn", "?"]),
+    path=st.sampled_from([None, THEIR_PATH, f"{OUR_PATH} {THEIR_PATH}", "", "msrp://"]),
+    types=st.sampled_from([None, "message/cpim", "*", ""]),
+)
+
+
+def check_answer(offer: list[MediaDescription], answer: SessionDescription) -> list[int]:
+    """Check the answer's lines against RFC 3264 section 6; return which are switched on."""
+    assert len(answer.media) == len(offer)
+    on: list[int] = []
+    for index, (asked, said) in enumerate(zip(offer, answer.media, strict=True)):
+        assert (said.media, said.protocol.upper()) == (asked.media, asked.protocol.upper())
+        assert said.formats == asked.formats
+        if asked.port == 0:
+            assert said.port == 0
+        if said.port:
+            on.append(index)
+        else:
+            assert said.attributes == []
+    return on
+
+
+@given(st.lists(LINES, max_size=6), st.lists(LINES, max_size=6))
+def test_each_offer_is_answered_line_by_line_or_refused(
+    first: list[MediaDescription], second: list[MediaDescription]
+) -> None:
+    ours = negotiation()
+    try:
+        answer = read(ours.receive_offer(description(*first)))
+    except RemoteProtocolError as error:
+        assert error.status == 488
+        assert ours.state is NegotiationState.NONE
+        return
+    assert ours.chat is not None
+    assert check_answer(first, answer) == [ours.chat.index]
+    before = ours.chat.index
+    try:
+        changed = read(ours.receive_offer(description(*second)))
+    except RemoteProtocolError as error:
+        assert error.status == 488
+        assert read(ours.make_offer()).origin == answer.origin
+        return
+    assert check_answer(second, changed) == ([before] if ours.chat else [])
+    grown = changed.origin.session_version - answer.origin.session_version
+    assert grown == (0 if changed.media == answer.media else 1)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_octets_are_answered_or_refused(data: bytes) -> None:
+    ours = negotiation()
+    try:
+        ours.receive_offer(b"v=0\r\n" + data)
+    except RemoteProtocolError:
+        assert ours.chat is None
+    else:
+        assert ours.chat is not None
