@@ -183,6 +183,8 @@ class _Crowd:
             self.listeners[sock.fileno()] = _Listener(sock)
             self.poll.register(sock.fileno(), select.EPOLLIN)
         self.sampled = next(iter(self.listeners))
+        # Nothing is quiet before what waits in the sockets has been read.
+        self.last_arrival = time.monotonic()
 
 
 def listen(pipe: Connection) -> None:

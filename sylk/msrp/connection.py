@@ -112,7 +112,6 @@ class MsrpConnection:
             return b""
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        self._registry.untouch(self)
         return data
 
     def close(self, reason: str) -> None:
@@ -139,8 +138,6 @@ class MsrpConnection:
 
     def queue(self, data: bytes) -> None:
         """Send these bytes with what else there is."""
-        if not self._out:
-            self._registry.touch(self)
         self._out.append(data)
 
     def announce(self, session: MsrpSession) -> None:

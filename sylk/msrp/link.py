@@ -1,15 +1,14 @@
 """What a session needs of its surroundings, so that it imports neither connection nor registry."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from sylk.msrp.session import MsrpSession
+Session = TypeVar("Session", contravariant=True)
 
 
-class SessionLink(Protocol):
+class SessionLink(Protocol[Session]):
     """The connection of a session."""
 
-    def attach(self, session: "MsrpSession") -> None:
+    def attach(self, session: Session) -> None:
         """Take a session that is to be bound to this connection."""
         ...
 
@@ -17,18 +16,18 @@ class SessionLink(Protocol):
         """Send these bytes with what else there is."""
         ...
 
-    def announce(self, session: "MsrpSession") -> None:
+    def announce(self, session: Session) -> None:
         """Note that the session has one more event."""
         ...
 
-    def release(self, session: "MsrpSession") -> None:
+    def release(self, session: Session) -> None:
         """Let go of a session that is over."""
         ...
 
 
-class SessionIndex(Protocol):
+class SessionIndex(Protocol[Session]):
     """The list in which a session can be found."""
 
-    def remove(self, session: "MsrpSession") -> None:
+    def remove(self, session: Session) -> None:
         """Strike out a session that is over."""
         ...

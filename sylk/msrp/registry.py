@@ -1,14 +1,10 @@
-"""Which sessions there are, by session-id, and which connections have something to send."""
+"""Which sessions there are, by session-id."""
 
 import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from sylk.errors import LocalProtocolError
 from sylk.msrp.session import MsrpSession
-
-if TYPE_CHECKING:
-    from sylk.msrp.connection import MsrpConnection
 
 MAX_SESSIONS = 100_000
 """Sessions in one registry; one more is refused."""
@@ -17,13 +13,11 @@ MAX_SESSIONS = 100_000
 class SessionRegistry:
     """The sessions of one process; they share listeners, so the session-id tells them apart."""
 
-    __slots__ = ("_max_sessions", "_sessions", "_touched")
+    __slots__ = ("_max_sessions", "_sessions")
 
     def __init__(self, max_sessions: int = MAX_SESSIONS) -> None:
         self._max_sessions = max_sessions
         self._sessions: dict[str, MsrpSession] = {}
-        # A dict for its order: the first to be touched is the first to be written.
-        self._touched: dict[MsrpConnection, None] = {}
 
     def new_session_id(self) -> str:
         """Return 80 random bits in hex: knowing them is what proves a right to the session."""
@@ -53,21 +47,3 @@ class SessionRegistry:
 
     def __iter__(self) -> Iterator[MsrpSession]:
         return iter(list(self._sessions.values()))
-
-    def touch(self, connection: "MsrpConnection") -> None:
-        """Note that a connection has something to send."""
-        self._touched[connection] = None
-
-    def untouch(self, connection: "MsrpConnection") -> None:
-        """Note that a connection has nothing to send any more."""
-        self._touched.pop(connection, None)
-
-    def take_touched(self) -> list["MsrpConnection"]:
-        """Return the connections that have something to send, each once, and start anew.
-
-        Whoever takes one must call its `data_to_send`: this is how a step that touches many
-        connections writes to each of them once.
-        """
-        touched = list(self._touched)
-        self._touched.clear()
-        return touched

@@ -94,8 +94,8 @@ class MsrpSession:
         self.accept_types = tuple(accept_types)
         self.accept_wrapped_types = tuple(accept_wrapped_types)
         self.state = SessionState.IDLE
-        self.connection: SessionLink | None = None
-        self.registry: SessionIndex | None = None
+        self.connection: SessionLink[MsrpSession] | None = None
+        self.registry: SessionIndex[MsrpSession] | None = None
         self.ignored_frames = 0
         """Responses and REPORTs that belonged to nothing."""
         self._events: deque[SessionEvent] = deque()
@@ -134,7 +134,7 @@ class MsrpSession:
         if self.state is SessionState.IDLE:
             self._timers.await_binding(now)
 
-    def connected(self, connection: SessionLink, now: float) -> None:
+    def connected(self, connection: "SessionLink[MsrpSession]", now: float) -> None:
         """Bind an active session to the connection just opened (RFC 4975 section 5.4).
 
         Raises LocalProtocolError when it is passive, already bound, or has no remote path.
@@ -346,7 +346,7 @@ class MsrpSession:
         """
         self._bound_link().queue(self._outgoing.nickname(nickname, now))
 
-    def _bound_link(self) -> SessionLink:
+    def _bound_link(self) -> "SessionLink[MsrpSession]":
         if self.state is not _BOUND or self.connection is None:
             advance(self.state, SessionInput.MESSAGE_TO_SEND)
             raise LocalProtocolError("the session has no connection")

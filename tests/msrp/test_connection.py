@@ -168,18 +168,6 @@ def test_many_paths_to_one_session() -> None:
         assert bodies(wire.receive(send(b"x", to=to))) == [b"x"]
 
 
-def test_connections_with_something_to_send_are_known() -> None:
-    session, wire = bound_wire()
-    assert wire.registry.take_touched() == []
-    session.send_message(b"1", b"text/plain", 0.0)
-    session.send_message(b"2", b"text/plain", 0.0)
-    assert wire.registry.take_touched() == [wire.connection]
-    assert [frame.body for frame in wire.sent()] == [b"1", b"2"]
-    session.send_message(b"3", b"text/plain", 0.0)
-    wire.sent()
-    assert wire.registry.take_touched() == []
-
-
 def test_refusals_are_told_once_and_not_without_bound() -> None:
     wire = Wire()
     stranger = b"msrp://us.example.com:1/other;tcp"
