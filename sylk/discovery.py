@@ -40,7 +40,7 @@ def find_applications(
                 f"the entry point {entry.name!r} ({entry.value}) is no Application",
                 section="Server",
             )
-        _add(found, loaded, entry.value)
+        _add(found, loaded, entry.value, disabled)
     if extra_folder is not None:
         _add_folder(found, extra_folder, disabled)
     return found
@@ -63,7 +63,7 @@ def _add_folder(found: ApplicationTypes, folder: Path, disabled: Collection[str]
                 and issubclass(value, Application)
                 and value.__module__ == module.__name__
             ):
-                _add(found, value, str(source))
+                _add(found, value, str(source), disabled)
 
 
 def _import_file(name: str, source: Path, *, is_package: bool) -> ModuleType:
@@ -90,10 +90,18 @@ def _import_file(name: str, source: Path, *, is_package: bool) -> ModuleType:
     return module
 
 
-def _add(found: ApplicationTypes, application: type[Application], origin: str) -> None:
+def _add(
+    found: ApplicationTypes,
+    application: type[Application],
+    origin: str,
+    disabled: Collection[str],
+) -> None:
     name = getattr(application, "name", None)
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{origin}: the application has no name", section="Server")
+    if name in disabled:
+        # It goes by another name than its entry point or file.
+        return
     if name in found and found[name] is not application:
         raise ConfigError(f"{origin}: there is another application {name!r}", section="Server")
     found[name] = application

@@ -1,10 +1,11 @@
 """The server: one endpoint, the applications on it, and the routing between them."""
 
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, cast
 
 import trio
 
@@ -170,7 +171,7 @@ class Server:
         if not self.config.trusted_peers.allows(incoming.flow.remote[0]):
             raise RemoteProtocolError("the source is not among trusted_peers", 403)
         if self._serving is None:
-            raise RemoteProtocolError("the server is stopping", 503, _BUSY)
+            raise RemoteProtocolError("the server is starting or stopping", 503, _BUSY)
         if self.endpoint.call_count >= self.config.max_sessions:
             raise RemoteProtocolError("max_sessions is reached", 503, _BUSY)
         assert isinstance(request.uri, SipURI)
@@ -199,35 +200,50 @@ class Server:
 
     def _open(
         self, application: Application, incoming: IncomingRequest
-    ) -> tuple[Answerable, Coroutine[None, None, None]]:
+    ) -> tuple[Answerable, Callable[[], Awaitable[None]]]:
         """Return the request as its application gets it, and the handling of it."""
         match incoming.request.method:
             case "INVITE":
                 invitation = Invitation(self.endpoint, incoming)
-                return invitation, application.handle_invitation(invitation)
+                return invitation, partial(application.handle_invitation, invitation)
             case "SUBSCRIBE":
                 subscription = SubscriptionRequest(self.endpoint, incoming)
-                return subscription, application.handle_subscription(subscription)
+                return subscription, partial(application.handle_subscription, subscription)
             case "REFER":
                 referral = ReferralRequest(self.endpoint, incoming)
-                return referral, application.handle_referral(referral)
+                return referral, partial(application.handle_referral, referral)
             case _:
                 message = PageMessage(self.endpoint, incoming)
-                return message, application.handle_message(message)
+                return message, partial(application.handle_message, message)
 
     async def _handle(
-        self, application: Application, request: Answerable, work: Coroutine[None, None, None]
+        self, application: Application, request: Answerable, work: Callable[[], Awaitable[None]]
     ) -> None:
         with logging_call(request.call_id):
             status = _UNANSWERED
             try:
-                await work
-            except SessionEnded as ended:
-                application.logger.info("session of %s ended: %s", request.sender.uri, ended)
-            except Exception:
+                await work()
+            except* SessionEnded as ended:
+                application.logger.info(
+                    "session of %s ended: %s", request.sender.uri, _unwrap(ended)
+                )
+            except* Exception as faults:
                 # The fault of one session ends that session and touches nobody else.
                 status = _FAILED
-                application.logger.exception("handling a request of %s failed", request.sender.uri)
+                application.logger.error(
+                    "handling a request of %s failed",
+                    request.sender.uri,
+                    exc_info=_unwrap(faults),
+                )
             finally:
                 if not request.is_answered:
                     request.reject_nowait(status)
+
+
+def _unwrap(error: Exception) -> Exception:
+    """Return the one error in a group, such as a nursery makes, or the group if it has more."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    group = cast("ExceptionGroup[Exception]", error)
+    inner = list(group.exceptions)
+    return _unwrap(inner[0]) if len(inner) == 1 else group

@@ -6,7 +6,7 @@ It sends what a test tells it to, right or wrong, and puts aside what comes mean
 
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -61,7 +61,7 @@ def server_config(settings: Settings | None = None) -> ServerConfig:
 @asynccontextmanager
 async def running_server(
     settings: Settings | None = None, *, application: Application | None = None
-) -> AsyncIterator[Server]:
+) -> AsyncGenerator[Server]:
     """Run a server while inside; with `application`, that one alone answers everything."""
     config = server_config(settings)
     if application is not None:
@@ -89,7 +89,7 @@ async def running_endpoint(
     msrp_port: int | None = 0,
     establish_timeout: float = 15.0,
     outbox_limit: int = 4 * 1024 * 1024,
-) -> AsyncIterator[Endpoint]:
+) -> AsyncGenerator[Endpoint]:
     """Run an endpoint on loopback while inside."""
     endpoint = Endpoint(
         EndpointSettings(
@@ -203,7 +203,9 @@ def take_message(data: bytes) -> tuple[SipMessage, bytes] | None:
         return None
     # What we send that is not UTF-8 comes back to us in the answer.
     start_line, *lines = head.decode("utf-8", "backslashreplace").split("\r\n")
-    headers = [(name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines)]
+    headers = [
+        (name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines)
+    ]
     length = next(int(value) for name, value in headers if name == "Content-Length")
     if len(rest) < length:
         return None
@@ -403,7 +405,9 @@ class Caller:
         rendered = render_request(f"{method} {self._target} SIP/2.0", lines, body, content_type)
         return rendered.replace(b"From: FROM", self._from, 1)
 
-    async def ask(self, method: str, *headers: str, body: bytes = b"", **content: str) -> SipMessage:
+    async def ask(
+        self, method: str, *headers: str, body: bytes = b"", **content: str
+    ) -> SipMessage:
         """Send a request and return its final response."""
         await self.sip.send(self.request(method, *headers, body=body, **content))
         return await self.sip.response(method)
@@ -482,9 +486,7 @@ class Caller:
         await self.connect(receive_buffer)
         return self
 
-    def frame(
-        self, body: bytes | None, content_type: str = "message/cpim", *headers: str
-    ) -> bytes:
+    def frame(self, body: bytes | None, content_type: str = "message/cpim", *headers: str) -> bytes:
         """Return a SEND with this body, or an empty one."""
         size = len(body or b"")
         lines = [f"Message-ID: {secrets.token_hex(8)}", f"Byte-Range: 1-{size}/{size}", *headers]

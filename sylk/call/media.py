@@ -13,6 +13,7 @@ from sylk.payload.sdp import Attribute, Connection, MediaDescription, SessionDes
 from sylk.sip.grammar import quote
 
 CLEAR_PROTOCOL = "TCP/MSRP"
+_MEDIA_UNAVAILABLE = 304
 _CPIM = ContentType("message", "cpim")
 _ANSWER_TO_SETUP = {"active": "passive", "actpass": "passive", "passive": "active"}
 _ANSWER_TO_DIRECTION = {"sendonly": "recvonly", "recvonly": "sendonly"}
@@ -46,6 +47,14 @@ class RemoteChat:
         return _CPIM.matches(self.accept_types)
 
 
+def read_description(data: bytes) -> SessionDescription:
+    """Read the SDP of an offer or answer; raises RemoteProtocolError (488) with a Warning."""
+    try:
+        return SessionDescription.parse(data)
+    except RemoteProtocolError as error:
+        raise unusable(f"the SDP cannot be read: {error}") from error
+
+
 def read_chat(description: SessionDescription, index: int) -> RemoteChat:
     """Read a chat line.
 
@@ -54,28 +63,30 @@ def read_chat(description: SessionDescription, index: int) -> RemoteChat:
     """
     media = description.media[index]
     if media.media != "message":
-        raise _unusable(f"media type {media.media} is not carried here")
+        raise unusable(f"media type {media.media} is not carried here")
     if media.port == 0:
-        raise _unusable("the media line is switched off")
+        raise unusable("the media line is switched off")
     if media.protocol.upper() != CLEAR_PROTOCOL:
-        raise _unusable(f"{media.protocol} is not carried here, {CLEAR_PROTOCOL} is")
+        raise unusable(f"{media.protocol} is not carried here, {CLEAR_PROTOCOL} is")
     if media.attribute("file-selector") is not None:
-        raise _unusable("file transfer is not carried here")
+        raise unusable("file transfer is not carried here")
     if media.formats != ["*"]:
-        raise _unusable("the format list of MSRP is *")
+        raise unusable("the format list of MSRP is *")
     path_text = media.attribute("path")
     if not path_text:
-        raise _unusable("the path attribute is missing")
+        raise unusable("the path attribute is missing")
     try:
         path = parse_path(path_text)
     except RemoteProtocolError as error:
-        raise _unusable(f"bad path: {error}") from error
+        raise unusable(f"bad path: {error}") from error
+    if not path[-1].session_id or path[-1].transport != "tcp":
+        raise unusable("the path names no session over tcp")
     accept_types = tuple((media.attribute("accept-types") or "").split())
     if not accept_types:
-        raise _unusable("the accept-types attribute is missing")
+        raise unusable("the accept-types attribute is missing")
     setup = (media.attribute("setup") or "active").strip().lower()
     if setup not in _ANSWER_TO_SETUP:
-        raise _unusable(f"setup:{setup} is not known")
+        raise unusable(f"setup:{setup} is not known")
     return RemoteChat(
         index=index,
         path=path,
@@ -146,6 +157,7 @@ def _connection(address: str) -> Connection:
     return Connection(address, "IP6" if ":" in address else "IP4")
 
 
-def _unusable(reason: str) -> RemoteProtocolError:
+def unusable(reason: str, warning: int = _MEDIA_UNAVAILABLE) -> RemoteProtocolError:
+    """Return the refusal of an offer, with the Warning that says why (RFC 3261 section 20.43)."""
     # The reason may repeat words of the peer, quotation marks included.
-    return RemoteProtocolError(reason, 488, [("Warning", f"304 sylk {quote(reason)}")])
+    return RemoteProtocolError(reason, 488, [("Warning", f"{warning} sylk {quote(reason)}")])

@@ -26,7 +26,9 @@ from sylk.call.media import (
     answer_setup,
     describe_chat,
     read_chat,
+    read_description,
     refuse_media,
+    unusable,
 )
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp.uri import Path
@@ -82,7 +84,7 @@ class Negotiation:
         """
         if self.state is not NegotiationState.LOCAL_OFFER:
             raise LocalProtocolError("there is no offer of ours to answer")
-        description = SessionDescription.parse(data)
+        description = read_description(data)
         if len(description.media) != len(self._local):
             raise RemoteProtocolError("the answer has another number of media lines", 488)
         index = len(self._local) - 1 if self.chat is None else self.chat.index
@@ -106,12 +108,10 @@ class Negotiation:
         """
         if self.state is NegotiationState.LOCAL_OFFER:
             raise RemoteProtocolError("an offer of ours is not answered yet", _REQUEST_PENDING)
-        description = SessionDescription.parse(data)
+        description = read_description(data)
         first = self.state is NegotiationState.NONE
         if not first and len(description.media) < len(self._local):
-            raise RemoteProtocolError(
-                "a media line has gone", 488, [("Warning", '399 sylk "a media line has gone"')]
-            )
+            raise unusable("a media line has gone", 399)
         chat = self.find_chat(description) if first else self._same_chat(description)
         media = [refuse_media(line, self._address) for line in description.media]
         if chat is not None:
@@ -134,14 +134,14 @@ class Negotiation:
 
         Raises RemoteProtocolError (488) with the fault of the line that came nearest.
         """
-        fault = RemoteProtocolError("no media line that is carried here", 488)
+        fault: RemoteProtocolError | None = None
         for index, media in enumerate(description.media):
             try:
                 return read_chat(description, index)
             except RemoteProtocolError as error:
-                if media.media == "message" or not fault.headers:
+                if fault is None or media.media == "message":
                     fault = error
-        raise fault
+        raise fault or unusable("no media line that is carried here")
 
     def _same_chat(self, description: SessionDescription) -> RemoteChat | None:
         if self.chat is None or description.media[self.chat.index].port == 0:

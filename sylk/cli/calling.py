@@ -77,8 +77,9 @@ async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
                 await outgoing.run()
             except CallFailed as error:
                 failure = error
-        with trio.move_on_after(BYE_GRACE):
-            await outgoing.endpoint.wait_calls_over()
+        if outgoing.was_heard:
+            with trio.move_on_after(BYE_GRACE):
+                await outgoing.endpoint.wait_calls_over()
         nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
@@ -115,6 +116,8 @@ class _OutgoingChat:
     ) -> None:
         """Bind the ports; raises TransportError."""
         self.conversation: Conversation | None = None
+        self.was_heard = False
+        """Whether there is a peer that may want to answer our goodbye."""
         self._options = options
         self._front_end = front_end
         self._destination = destination
@@ -135,6 +138,7 @@ class _OutgoingChat:
         """Call and converse; raises CallFailed."""
         async with AsyncExitStack() as call:
             chat = await self._dial(call)
+            self.was_heard = True
             self.conversation = Conversation(chat, self._front_end, self._options.linger)
             await self.conversation.run()
 
@@ -179,6 +183,7 @@ class _OutgoingChat:
 
     def _ringing(self, status: int) -> None:
         self._tell("Ringing …" if status == 180 else f"The other side answers {status} …")
+        self.was_heard = True
         self._patience = RING_TIMEOUT
         if self._dialling is not None:
             self._dialling.deadline = trio.current_time() + RING_TIMEOUT

@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong; the list of options would push it out of sight."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_USAGE, f"{self.prog}: {message}\n(see {self.prog} --help)\n")
+        self.exit(_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:

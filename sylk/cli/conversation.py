@@ -34,24 +34,20 @@ class Conversation:
         self._view = ChatView(chat.local, chat.remote, text_limit=front_end.text_limit)
         self._deliveries = Deliveries(self._complain_of_message)
         self._is_done = False
+        self.fault: str | None = None
+        """What went wrong, in words, once the conversation is over; None when everything worked."""
         chat.on_delivered = self._deliveries.delivered
         chat.on_failure = self._take_failure
 
-    @property
-    def fault(self) -> str | None:
-        """What went wrong, in words; None when everything worked."""
-        chat, deliveries = self._chat, self._deliveries
-        if chat.is_over and (not self._is_done or deliveries.unanswered):
-            reason = harmless(chat.call.reason)
-            if reason.startswith("BYE"):
-                reason = f"the other side left{reason[3:]}"
-            return f"the session ended: {reason}"
-        if deliveries.failed:
-            return f"messages not delivered: {deliveries.failed}"
-        return None
-
     async def run(self) -> None:
-        """Converse until the user is done or the session has ended."""
+        """Converse until the user is done or the session has ended; then `fault` is set."""
+        try:
+            await self._converse()
+        finally:
+            # Afterwards we hang up, and the session is over in any case.
+            self.fault = self._find_fault()
+
+    async def _converse(self) -> None:
         if self._front_end.shows_own:
             own, peer = self._parties.own, self._parties.peer
             name = own.display_name or bare_address(own.uri)
@@ -67,6 +63,15 @@ class Conversation:
             await self._deliveries.wait_at_most(0)
             await trio.sleep(self._linger)
             nursery.cancel_scope.cancel()
+
+    def _find_fault(self) -> str | None:
+        deliveries = self._deliveries
+        if self._chat.is_over and (not self._is_done or deliveries.unanswered):
+            reason = harmless(self._chat.call.reason)
+            if reason.startswith("BYE"):
+                reason = f"the other side left{reason[3:]}"
+            return f"the session ended: {reason}"
+        return f"messages not delivered: {deliveries.failed}" if deliveries.failed else None
 
     async def _send_typed(self, typed: trio.MemoryReceiveChannel[str]) -> None:
         async for line in typed:

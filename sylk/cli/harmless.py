@@ -49,7 +49,7 @@ def harmless_name(name: str, limit: int = NAME_LIMIT) -> str:
     One that holds a mark which has a meaning beside a name is put into quotes: the colon before
     a text, the brackets of an address, the star and the exclamation mark of a notice.
     """
-    name = " ".join(_JOINERS.sub("", harmless(name)).split())
+    name = harmless(" ".join(_JOINERS.sub("", name).split()))
     if len(name) > limit:
         name = f"{name[: limit - 1]}…"
     if any(mark in name for mark in ':"<>') or name.startswith(("*", "!")):

@@ -139,6 +139,11 @@ class Inbox:
         byte_range = ByteRange.parse(value)
         if byte_range.total is not None and byte_range.total > self._max_message_size:
             raise RemoteProtocolError("message too large", 413)
+        total, end = byte_range.total, byte_range.end
+        if (total is not None and byte_range.start > total + 1) or (
+            end is not None and end < byte_range.start - 1
+        ):
+            raise RemoteProtocolError("Byte-Range outside its message", 400)
         return byte_range.start - 1 + frame.offset
 
     def _refuse(self, frame: Frame, status: int) -> int:

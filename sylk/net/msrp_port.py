@@ -6,12 +6,13 @@ session-id of its path, so any number of them share the port, and even a link.
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
-from sylk.errors import LocalProtocolError, TransportError
+from sylk.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.events import Bound, SessionEvent
 from sylk.msrp.registry import SessionRegistry
@@ -269,7 +270,10 @@ class MsrpPort:
             if not data:
                 link.reason = "the peer closed the connection"
                 return
-            connection.receive_data(data, trio.current_time())
+            # A fault closes the connection; what came before it is served all the same.
+            with suppress(RemoteProtocolError):
+                connection.receive_data(data, trio.current_time())
+            self._log_refusals(link)
             users = self._take_events(link)
             link.flush()
             for user in users:
@@ -278,6 +282,15 @@ class MsrpPort:
         link.reason = connection.close_reason
         with trio.move_on_after(_CLOSE_GRACE):
             await link.outbox.wait_empty()
+
+    def _log_refusals(self, link: MsrpLink) -> None:
+        for status, to_path in link.connection.take_refusals():
+            logger.info(
+                "refused from %s:%d with %d: %s",
+                *link.stream.remote,
+                status,
+                to_path.decode("utf-8", "backslashreplace"),
+            )
 
     def _take_events(self, link: MsrpLink) -> set[SessionUser]:
         users: set[SessionUser] = set()

@@ -65,7 +65,9 @@ class Call:
     # Verbs of the user
 
     def ring(self) -> None:
-        """Send 180."""
+        """Send 180; raises SessionEnded when the caller has gone already."""
+        if self.is_over:
+            raise self.ended_error()
         self.usage.ring(trio.current_time())
         self._outlet.settle(self)
 

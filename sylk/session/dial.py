@@ -86,7 +86,7 @@ class Dialled:
 
     def _start(self, flow: Flow) -> Chat:
         endpoint, target = self._endpoint, self._destination
-        session, negotiation = endpoint.open_session(flow)
+        session, negotiation = endpoint.open_session(flow, self._accept_types)
         negotiation.capabilities.accept_types = self._accept_types
         negotiation.capabilities.accept_wrapped_types = self._accept_wrapped_types
         contact = endpoint.contact_for(flow, _user_of(target.caller))

@@ -16,7 +16,7 @@ from sylk.call.usage import InviteUsage
 from sylk.call.usage_table import State
 from sylk.errors import SylkError, TransportError
 from sylk.msrp.session import MsrpSession
-from sylk.msrp.uri import MsrpURI
+from sylk.msrp.uri import MsrpURI, Path
 from sylk.net.addresses import is_ip_literal, look_up
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
@@ -127,18 +127,25 @@ class Endpoint:
             params["transport"] = flow.transport
         return f"<{SipURI('sip', user, None, host, port, params)}>"
 
-    def open_session(self, flow: Flow) -> tuple[MsrpSession, Negotiation]:
+    def open_session(
+        self, flow: Flow, accept_types: Sequence[str]
+    ) -> tuple[MsrpSession, Negotiation]:
         """Make the MSRP session and the negotiation of a new call over `flow`."""
         host, port = self.msrp.path_address(flow.local[0])
         session_id = self.msrp.registry.new_session_id()
         path = (MsrpURI(secure=False, user=None, host=host, port=port, session_id=session_id),)
-        session = MsrpSession(
+        negotiation = Negotiation(path, host, self.settings.name, secrets.randbits(31))
+        return self.session_on(path, accept_types), negotiation
+
+    def session_on(self, path: Path, accept_types: Sequence[str]) -> MsrpSession:
+        """Make the MSRP session of our own `path`; other types than these are refused with 415."""
+        return MsrpSession(
             path,
             active=False,
+            accept_types=accept_types,
             max_message_size=self.settings.msrp.max_message_size,
             keepalive_interval=self.settings.msrp.keepalive_interval,
         )
-        return session, Negotiation(path, host, self.settings.name, secrets.randbits(31))
 
     def incoming_call(
         self, incoming: IncomingRequest, negotiation: Negotiation, contact: str

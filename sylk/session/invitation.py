@@ -1,12 +1,13 @@
 """An INVITE that came in, for an application to accept or refuse."""
 
+from types import TracebackType
+
 import trio
 
-from sylk.call.media import ChatCapabilities
+from sylk.call.media import ChatCapabilities, read_description
 from sylk.call.offer_answer import Negotiation
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
-from sylk.payload.sdp import SessionDescription
 from sylk.session.chat import Chat
 from sylk.session.endpoint import Endpoint
 from sylk.session.establish import establish
@@ -14,6 +15,8 @@ from sylk.session.identity import identity_of
 from sylk.sip.core import IncomingRequest
 from sylk.sip.headers import Headers
 from sylk.sip.uri import SipURI
+
+_FAILED = 500
 
 
 class Invitation:
@@ -32,7 +35,7 @@ class Invitation:
         self._endpoint = endpoint
         self._request = request
         self._flow = incoming.flow
-        self._session, self._negotiation = endpoint.open_session(incoming.flow)
+        self._session, self._negotiation = endpoint.open_session(incoming.flow, ())
         contact = endpoint.contact_for(incoming.flow, self.request_uri.user)
         self._contact = contact
         self._call = endpoint.incoming_call(incoming, self._negotiation, contact)
@@ -48,12 +51,23 @@ class Invitation:
         return self.fault is None
 
     @property
+    def offers_cpim(self) -> bool:
+        """Tell whether the chat that is offered takes CPIM; True when the offer is left to us."""
+        if not self._request.body:
+            return True
+        try:
+            chat = Negotiation.find_chat(read_description(self._request.body))
+        except RemoteProtocolError:
+            return False
+        return chat.takes_cpim
+
+    @property
     def fault(self) -> RemoteProtocolError | None:
         """Why the offer holds no chat that can be taken; None when it holds one."""
         if not self._request.body:
             return None
         try:
-            Negotiation.find_chat(SessionDescription.parse(self._request.body))
+            Negotiation.find_chat(read_description(self._request.body))
         except RemoteProtocolError as error:
             return error
         return None
@@ -97,6 +111,7 @@ class Invitation:
         """
         self._call.usage.contact = f"{self._contact};isfocus" if focus else self._contact
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
+        self._session = self._endpoint.session_on(self._session.local_path, accept_types)
         chat = Chat(self._call, self._session, local or self.recipient, self.sender)
         return Acceptance(self._endpoint, chat, capabilities)
 
@@ -122,7 +137,14 @@ class Acceptance:
             raise
         return chat
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not self._chat.call.is_over:
+            self._chat.call.hang_up("the application failed", _FAILED)
         self._close("")
         await trio.lowlevel.cancel_shielded_checkpoint()
 

@@ -40,7 +40,7 @@ def stamp_malformed(request: Request, flow: Flow) -> Flow | None:
 
     Without Via nobody can find the transaction of our answer. ACK is never answered.
     """
-    if request.method == "ACK" or "Via" not in request.headers:
+    if request.method == "ACK" or not request.headers.get("Via"):
         return None
     try:
         stamp_source(request, flow)

@@ -50,9 +50,6 @@ class Phone:
         self.usage: InviteUsage | None = None
         self.invites: list[IncomingRequest] = []
         self.events: list[UsageEvent] = []
-        self.responses: list[Response] = []
-        self.acks: list[Request] = []
-        self.refused: list[Refused] = []
 
     @property
     def call(self) -> InviteUsage:
@@ -76,8 +73,8 @@ class Phone:
     def endings(self) -> list[Ended]:
         return [event for event in self.events if isinstance(event, Ended)]
 
-    def make_call(self, target: str, now: float, *, with_offer: bool = True) -> InviteUsage:
-        request = make_request(
+    def make_invite(self, target: str, offer: bytes) -> Request:
+        return make_request(
             "INVITE",
             SipURI.parse(target),
             NameAddr.parse(f"{self.contact};tag={self.core.new_tag()}"),
@@ -85,17 +82,20 @@ class Phone:
             f"call-of-{self.name}",
             1,
             headers=[("Contact", self.contact)],
-            body=self.negotiation.make_offer() if with_offer else b"",
-            content_type="application/sdp" if with_offer else None,
+            body=offer,
+            content_type="application/sdp" if offer else None,
         )
+
+    def make_call(self, target: str, now: float) -> InviteUsage:
+        request = self.make_invite(target, self.negotiation.make_offer())
         self.usage = InviteUsage(self.core, self.negotiation, request, self.contact)
         transaction = self.core.send_request(request, self.flow, self.address, now)
         self.usage.client_transaction = transaction
         return self.usage
 
     def take_call(self) -> InviteUsage:
-        """Make the usage of the one INVITE that came."""
-        (incoming,) = self.invites
+        """Make the usage of the first INVITE that came."""
+        incoming = self.invites[0]
         self.usage = InviteUsage(
             self.core,
             self.negotiation,
@@ -146,15 +146,18 @@ class Phone:
             case IncomingRequest(dialog=None):
                 self.invites.append(event)
             case IncomingRequest():
-                self.call.receive_request(event, now)
+                if self.usage is not None:
+                    self.usage.receive_request(event, now)
+                else:
+                    answer = Response.to_request(event.request, 200)
+                    self.core.respond(event.transaction, answer, now)
             case IncomingAck():
-                self.acks.append(event.request)
                 self.call.receive_ack(event.request, now)
             case IncomingCancel():
-                if self.usage is not None:
-                    self.usage.receive_cancel(now)
+                usage = self.usage
+                if usage is not None and usage.server_transaction is event.transaction:
+                    usage.receive_cancel(now)
             case IncomingResponse():
-                self.responses.append(event.response)
                 if self.usage is not None:
                     self.usage.receive_response(event.response, now)
             case RequestFailed():
@@ -162,7 +165,7 @@ class Phone:
                     method = event.transaction.request.method
                     self.usage.request_failed(method, event.status, now)
             case Refused():
-                self.refused.append(event)
+                pass
 
     def next_deadline(self) -> float | None:
         deadlines = [self.core.next_deadline()]
@@ -272,11 +275,33 @@ class Line:
 
     # What most tests begin with
 
-    def call(self, *, with_offer: bool = True) -> None:
+    def call(self) -> None:
         """Let alice call bob, whose phone knows of it then."""
-        self.alice.make_call("sip:bob@192.0.2.2", self.now, with_offer=with_offer)
+        self.alice.make_call("sip:bob@192.0.2.2", self.now)
         self.settle()
         self.bob.take_call()
+
+    def call_without_offer(self) -> Dialog:
+        """Let bob accept an INVITE that leaves the offer to him; return alice's dialog.
+
+        There is no usage at alice: the ACK with the answer is for the test to send.
+        """
+        invite = self.alice.make_invite("sip:bob@192.0.2.2", b"")
+        self.alice.send(invite, self.now)
+        self.settle()
+        self.bob.take_call().accept(CAPABILITIES, self.now)
+        self.settle()
+        response = self.last("bob 200 INVITE")
+        assert isinstance(response, Response)
+        dialog = Dialog.as_uac(invite, response)
+        self.alice.core.add_dialog(dialog)
+        return dialog
+
+    def acknowledge(self, dialog: Dialog, number: int, answer: bytes) -> None:
+        """Let alice send an ACK that holds an answer."""
+        ack = dialog.make_ack(number, body=answer, content_type="application/sdp")
+        self.alice.core.send_stateless(ack, self.alice.flow, self.alice.address)
+        self.settle()
 
     def establish(self) -> None:
         """Let bob accept the call of alice."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -121,6 +121,17 @@ class RunningServer:
         assert len(lines) >= times, f"{pattern!r} is {len(lines)} times in the log:\n{self.log}"
         return lines[times - 1]
 
+    @property
+    def tracebacks(self) -> str:
+        """Return each entry that has a traceback, with it."""
+        lines = self.log_lines
+        marked = [
+            line
+            for line, following in zip(lines, [*lines[1:], ""], strict=True)
+            if line.startswith("    | ") or following.startswith("    | ")
+        ]
+        return "\n".join(marked)
+
     # What it costs
 
     @property
@@ -156,7 +167,8 @@ class RunningServer:
             pytest.fail(f"the server did not end within {STOP_TIMEOUT} s:\n{self.log}")
         self._close()
         assert status == 0, f"exit status {status}:\n{self.log}"
-        assert self.log.count("Traceback") == self.expected_tracebacks, self.log
+        found = self.log.count("Traceback")
+        assert found == self.expected_tracebacks, f"{found} tracebacks:\n{self.tracebacks}"
 
     def kill(self) -> None:
         """End the server at once; harmless when it has ended."""
@@ -171,7 +183,7 @@ class RunningServer:
 
 
 @contextmanager
-def started(folder: Path, settings: Settings | None = None) -> Iterator[RunningServer]:
+def started(folder: Path, settings: Settings | None = None) -> Generator[RunningServer]:
     """Run a server while inside; what `RunningServer.stop` asserts, it asserts at the end."""
     server = RunningServer(folder, settings or {})
     try:

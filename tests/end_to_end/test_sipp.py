@@ -67,7 +67,9 @@ def test_an_answer_that_is_not_acknowledged_is_repeated_over_udp(
     shared_server: RunningServer, tmp_path: Path
 ) -> None:
     messages = run_sipp("no_ack", shared_server, "udp", tmp_path, "-nr").messages
-    answers = re.findall(r"^SIP/2.0 200 OK\n(?:.+\n)*CSeq: 1 INVITE$", messages.replace("\r", ""), re.M)
+    answers = re.findall(
+        r"^SIP/2.0 200 OK\n(?:.+\n)*CSeq: 1 INVITE$", messages.replace("\r", ""), re.M
+    )
     assert len(answers) == 3
     assert len(set(answers)) == 1
 

@@ -77,9 +77,7 @@ def test_the_dissectors_see_every_message_and_no_fault(capture: Capture) -> None
     received = capture.dissect(f"msrp.method and tcp.dstport == {port}", "msrp.method")
     assert count(received, "msrp.method") == {("SEND",): binds + said + whispers}
     sent = capture.dissect(f"msrp.method and tcp.srcport == {port}", "msrp.method")
-    assert count(sent, "msrp.method") == {
-        ("SEND",): welcomes + notices + 2 * said + whispers
-    }
+    assert count(sent, "msrp.method") == {("SEND",): welcomes + notices + 2 * said + whispers}
     answers = capture.dissect(f"msrp.status.code and tcp.srcport == {port}", "msrp.status.code")
     assert count(answers, "msrp.status.code") == {("200",): binds + said + whispers}
 

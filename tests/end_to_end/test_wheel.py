@@ -142,7 +142,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_serves_with_a_foreign_application(installed: Path, tmp_path: Path) -> None:
-    settings = {"Server": {"application_map": "loud:shouting, echo:echo"}, "Shouting": {"mark": "?"}}
+    settings = {
+        "Server": {"application_map": "loud:shouting, echo:echo"},
+        "Shouting": {"mark": "?"},
+    }
     server = RunningServer(tmp_path / "empty", settings, installed / "sylk-server")
     try:
         assert "applications: conference, echo, shouting" in server.log
@@ -165,17 +168,21 @@ def test_the_wheel_serves_with_a_foreign_application(installed: Path, tmp_path: 
         server.kill()
 
 
-def test_the_wheel_holds_the_server_and_its_applications_alone(installed: Path) -> None:
+def ask_python(installed: Path, code: str) -> list[str]:
+    """Run a line of Python in the fresh environment and return the lines that it prints."""
     done = subprocess.run(
-        [
-            str(installed / "python"),
-            *("-I", "-c"),
-            "import importlib.metadata as m; print(*m.distribution('sylk').files, sep='\\n')",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
+        [str(installed / "python"), "-I", "-c", code], capture_output=True, text=True, check=True
     )
-    tops = {line.partition("/")[0] for line in done.stdout.splitlines() if "/" in line}
+    return done.stdout.splitlines()
+
+
+def test_the_wheel_holds_the_server_and_its_applications_alone(installed: Path) -> None:
+    (origin,) = ask_python(installed, "import sylk; print(sylk.__file__)")
+    assert Path(origin).is_relative_to(installed.parent)
+    files = ask_python(
+        installed,
+        "from importlib.metadata import files; print(*files('sylk'), sep='\\n')",
+    )
+    tops = {line.partition("/")[0] for line in files if "/" in line}
     tops = {top for top in tops if not top.endswith(".dist-info") and top != ".."}
     assert tops == {"sylk", "sylk_conference", "sylk_echo"}

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +136,7 @@ class Capture:
 
 
 @contextmanager
-def capturing(server: RunningServer, file: Path) -> Iterator[Capture]:
+def capturing(server: RunningServer, file: Path) -> Generator[Capture]:
     """Capture what the server sends and receives while inside."""
     capture = Capture(server, file)
     try:

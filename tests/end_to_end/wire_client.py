@@ -32,9 +32,16 @@ def unwrap(frame: Frame) -> Heard:
     assert frame.headers["Content-Type"] == "message/cpim"
     envelope, _, rest = frame.body.partition(b"\r\n\r\n")
     head, _, content = rest.partition(b"\r\n\r\n")
-    headers = dict(line.split(": ", 1) for line in envelope.decode().split("\r\n"))
-    mime = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+    headers, mime = _fields(envelope), _fields(head)
     return Heard(headers["From"], headers["To"], content.decode(), mime["Content-Type"], frame)
+
+
+def _fields(data: bytes) -> dict[str, str]:
+    fields = {"From": "", "To": "", "Content-Type": ""}
+    for line in data.decode().split("\r\n"):
+        name, _, value = line.partition(": ")
+        fields[name] = value
+    return fields
 
 
 def wrap(sender: str, recipient: str, text: str) -> bytes:
@@ -125,7 +132,7 @@ class WireClient:
         content_type: str = "application/sdp",
         via: str = "",
     ) -> bytes:
-        """Return a request with the next CSeq, or with that of the INVITE for its ACK and CANCEL."""
+        """Return a request with the next CSeq; ACK and CANCEL have that of the INVITE."""
         if method not in ("ACK", "CANCEL"):
             self._cseq += 1
         lines = [
@@ -224,6 +231,10 @@ class WireClient:
     def say(self, text: str, to: str | None = None) -> None:
         """Say something to the room, or to one person in it."""
         assert self.send(wrap(self.address, to or self.room, text)) == 200
+
+    def say_nothing(self) -> None:
+        """Send an empty message, which must be answered: the session is well."""
+        assert self.send(None) == 200
 
     def _receive(self, timeout: float = TIMEOUT) -> Frame:
         assert self.msrp is not None

@@ -11,7 +11,7 @@ TIMEOUT = 10.0
 """Seconds until a message must have come; only a test that fails waits for so long."""
 
 
-class Silence(Exception):  # noqa: N818 - it is what happened; a test may want it to
+class Silence(Exception):
     """Nothing came in time."""
 
 
@@ -59,7 +59,9 @@ def take_message(data: bytes) -> tuple[SipMessage, bytes] | None:
     if not blank:
         return None
     start_line, *lines = head.decode().split("\r\n")
-    headers = [(name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines)]
+    headers = [
+        (name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines)
+    ]
     length = next(int(value) for name, value in headers if name.lower() == "content-length")
     if len(rest) < length:
         return None
@@ -75,6 +77,8 @@ class SipWire:
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self._socket = socket.socket(socket.AF_INET, kind)
         self._socket.settimeout(TIMEOUT)
+        if transport == "tcp":
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.bind((source, 0))
         self._socket.connect((HOST, server.sip_udp if transport == "udp" else server.sip_tcp))
         self.host, self.port = self._socket.getsockname()

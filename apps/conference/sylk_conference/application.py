@@ -1,19 +1,20 @@
 """The conference application: an INVITE to any URI makes or joins the room of that URI."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import trio
 
-from sylk_conference.notices import name_of, notice, welcome
-from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
-from sylk_conference.settings import ConferenceSettings
-
 from sylk.application import Application
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.session import Broadcast, Chat, ChatMessage, Invitation
+from sylk_conference.notices import name_of, notice, welcome
+from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
+from sylk_conference.settings import ConferenceSettings
 
 CHATROOM = ("private-messages",)
 ROOM_NAME = "Conference Room"
@@ -58,29 +59,42 @@ class Conference(Application):
     def __init__(self, settings: ConferenceSettings) -> None:
         super().__init__(settings)
         self._rooms: dict[bytes, _OpenRoom] = {}
+        self._seats: Counter[bytes] = Counter()
+        """How many are in each room or on their way into it."""
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Let the caller into the room that he called, until he leaves."""
-        if not invitation.offers_chat:
+        if not invitation.offers_chat or not invitation.offers_cpim:
             await invitation.reject(488)
             return
         uri = str(invitation.request_uri.aor)
-        if (status := self._refusal(comparable(uri.encode()))) is not None:
+        key = comparable(uri.encode())
+        if (status := self._refusal(key)) is not None:
             await invitation.reject(status)
             return
         address = Address(uri, ROOM_NAME)
-        async with invitation.accept(focus=True, chatroom=CHATROOM, local=address) as chat:
-            await self._take_part(address, chat)
+        self._seats[key] += 1
+        try:
+            async with invitation.accept(focus=True, chatroom=CHATROOM, local=address) as chat:
+                await self._take_part(address, chat)
+        finally:
+            self._seats[key] -= 1
+            if not self._seats[key]:
+                del self._seats[key]
 
     def _refusal(self, key: bytes) -> int | None:
-        open_room = self._rooms.get(key)
-        if open_room is None:
-            return 503 if len(self._rooms) >= self.settings.max_rooms else None
-        return 486 if len(open_room.chats) >= self.settings.max_participants else None
+        if key not in self._seats:
+            return 503 if len(self._seats) >= self.settings.max_rooms else None
+        return 486 if self._seats[key] >= self.settings.max_participants else None
 
     async def _take_part(self, address: Address, chat: Chat) -> None:
+        if not chat.takes_cpim:
+            # Only an answer that comes in the ACK is seen as late as here.
+            self.logger.info("%s takes no message/cpim", chat.remote.uri)
+            return
         open_room, participant = self._join(address, chat)
         try:
+            self._greet(open_room, participant, chat)
             async for batch in chat.batches():
                 self._switch(open_room, participant, batch)
                 await self._keep_pace(open_room)
@@ -95,19 +109,19 @@ class Conference(Application):
         if open_room is None:
             open_room = self._rooms[key] = _OpenRoom(Room(address))
             self.logger.info("room %s opened", address.uri)
-        room = open_room.room
-        person = comparable(chat.remote.uri.encode())
-        is_new = not room.is_present(person)
-        others = [sessions[0].address for key, sessions in room.people.items() if key != person]
-        participant = room.join(chat.remote)
+        participant = open_room.room.join(chat.remote)
         open_room.chats[participant] = chat
         self.logger.info(
             "%s joined %s (%d sessions)", chat.remote.uri, address.uri, len(open_room.chats)
         )
-        chat.post(welcome(room.address, others, _date_time()))
-        if is_new:
-            self._tell(open_room, f"{name_of(chat.remote)} has joined the room", participant)
         return open_room, participant
+
+    def _greet(self, open_room: _OpenRoom, participant: Participant, chat: Chat) -> None:
+        people = open_room.room.people
+        others = [sessions[0].address for key, sessions in people.items() if key != participant.key]
+        chat.post(welcome(open_room.room.address, others, _date_time()))
+        if people[participant.key] == [participant]:
+            self._tell(open_room, f"{name_of(chat.remote)} has joined the room", participant)
 
     def _leave(self, open_room: _OpenRoom, participant: Participant, chat: Chat) -> None:
         room = open_room.room
@@ -123,7 +137,7 @@ class Conference(Application):
         if not open_room.chats:
             del self._rooms[room.key]
             self.logger.info("room %s closed", room.address.uri)
-        elif not room.is_present(participant.key):
+        elif not room.is_present(participant.key) and not _is_stopping():
             self._tell(open_room, f"{name_of(chat.remote)} has left the room")
 
     def _tell(self, open_room: _OpenRoom, text: str, about: Participant | None = None) -> None:
@@ -173,6 +187,11 @@ class Conference(Application):
         with trio.move_on_after(PACE_LIMIT):
             while laggards := open_room.laggards():
                 await min(laggards, key=lambda chat: chat.backlog).wait_drained()
+
+
+def _is_stopping() -> bool:
+    """Tell whether this task is being cancelled: all leave at once, and no notice is due."""
+    return trio.current_effective_deadline() == -math.inf
 
 
 def _date_time() -> str:

@@ -18,6 +18,12 @@ from sylk.payload.cpim_envelope import line_uri, render_envelope, wrapped_conten
 TYPES = ("text/*", "image/*", "application/im-iscomposing+xml")
 """What may be wrapped: deployed clients refuse anything else."""
 
+_UTF_8 = ("utf-8", "utf8")
+_USUAL_TYPES = frozenset(
+    (b"text/plain", b"text/plain; charset=utf-8", b'text/plain; charset="utf8"', b"text/html")
+)
+_LIKE_ASCII = ("us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
+
 _FORBIDDEN = 403
 _ABSENT = 404
 _UNWANTED = 413
@@ -57,11 +63,20 @@ class Delivery:
 def comparable(uri: bytes) -> bytes:
     """Return user@host of a SIP URI, the host in lower case (RFC 3261 section 19.1.4)."""
     rest = uri.partition(b":")[2] if uri[:4].lower() in (b"sip:", b"sips") else uri
-    rest = rest.partition(b"?")[0]
-    user, at, host = rest.rpartition(b"@")
-    host = host.partition(b";")[0]
+    # A user may hold "?" and ";" as they are (RFC 3261 section 25.1), but no "@".
+    user, at, host = rest.partition(b"@") if b"@" in rest else (b"", b"", rest)
+    host = host.partition(b"?")[0].partition(b";")[0]
     host = host.partition(b"]")[0] + b"]" if host.startswith(b"[") else host.partition(b":")[0]
     return user + at + host.lower()
+
+
+def _fits_charset(body: bytes, header_end: int, content_type: bytes) -> bool:
+    """Tell whether the content, which is UTF-8, can be read in the charset that it names."""
+    if b"charset" not in content_type.lower():
+        return True
+    parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
+    charset = (parsed.params.get("charset") or _UTF_8[0]).lower()
+    return charset in _UTF_8 or (charset in _LIKE_ASCII and body[header_end:].isascii())
 
 
 @dataclass(slots=True)
@@ -119,6 +134,8 @@ class Room:
             from_line == sender.from_line
             and envelope.date_time is not None
             and len(envelope.to_lines) == 1
+            # COMPAT: clients want each header on a line with CRLF, and a blank line after them.
+            and body.count(b"\r\n", 0, envelope.header_end) == len(envelope.other_lines) + 4
         ):
             return Delivery(body, recipients)
         to_line = envelope.to_lines[0] if recipients is not None else self.to_line
@@ -137,11 +154,14 @@ class Room:
             parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
             if not parsed.matches(TYPES):
                 raise Refusal(f"{parsed} is not passed on", _UNWANTED, as_report=True)
+        # COMPAT: content that is not UTF-8, or that its charset does not fit, ends the session of
+        # deployed clients that get it.
         try:
             body.decode()
         except UnicodeDecodeError:
-            # COMPAT: a body that is not UTF-8 ends the session of deployed clients that get it.
             raise Refusal("the body is not UTF-8", _UNSUPPORTED, as_report=True) from None
+        if content_type not in _USUAL_TYPES and not _fits_charset(body, header_end, content_type):
+            raise Refusal("the charset is not UTF-8", _UNSUPPORTED, as_report=True)
 
     def _recipients(self, sender: Participant, to_lines: list[bytes]) -> list[Participant] | None:
         if len(to_lines) != 1 or to_lines[0] == self.to_line:

@@ -1,0 +1,375 @@
+"""TLS over any byte stream, with the same shape as the stream below it.
+
+The standard library's TLS engine works on two memory buffers here, and this module moves what is
+in them to and from the network. So a write stays what it is on TCP: at once, without a task
+switch, as much as the network takes. TLS 1.2 and newer, no renegotiation, no compression.
+
+What is not done: a server here asks no client for a certificate. The standard library breaks off
+the handshake when a client presents one that no known authority has signed, and the MSRP clients
+in use present none. So the fingerprint of RFC 8122 is checked where we are the TLS client; where
+we are the TLS server, the secret session-id in the MSRP path tells who came (RFC 4975 section
+14.1). As a client we do present our certificate when asked.
+"""
+
+import ssl
+from pathlib import Path
+
+import trio
+
+from sylk.errors import ConfigError, LocalProtocolError, TransportError
+from sylk.net.certificate import check_sip_domain, fingerprint, first_certificate, load_pair
+from sylk.net.stream import ByteStream
+
+_SEND_PIECE = 64 * 1024
+"""Bytes that are encrypted before the network is asked whether it takes more."""
+
+_RECEIVE_PIECE = 16 * 1024
+"""Bytes that are given to TLS at a time: its buffer never shrinks again."""
+
+_RECORD_SIZE = 16 * 1024
+"""The most that one TLS record holds (RFC 8446 section 5.1)."""
+
+_MAX_ANSWERS = 64 * 1024
+"""Bytes of TLS's own answers that may wait for a peer that asks for them and reads none."""
+
+_HANDSHAKE, _ALERT = 22, 21
+_SHOWN = 16
+"""How many of the first bytes of a peer that speaks no TLS are shown to the operator."""
+
+
+class TlsStream:
+    """A TLS connection over another stream, made by `tls_handshake`.
+
+    What `try_send` returns is a count of plaintext bytes. Like every byte stream it is then to be
+    given the rest, from exactly there: up to 64 KiB of it may be encrypted already, and in part
+    sent. Those bytes are counted once all of their records are with the network, so a caller
+    that has been told of all its bytes has nothing left in here that waits to be sent.
+    """
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        engine: ssl.SSLObject,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+    ) -> None:
+        self.local = stream.local
+        self.remote = stream.remote
+        self._stream = stream
+        self._engine = engine
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._unsent: bytes | memoryview = b""
+        """Records that the network has not taken yet; those in `_outgoing` come after them."""
+        self._received: bytes | memoryview = b""
+        """What came from the network and was not given to TLS yet."""
+        self._held = 0
+        """Plaintext bytes that are encrypted and have not been counted yet."""
+        self._is_ended = False
+        self._is_closed = False
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Encrypt and write what the network takes at once; raises TransportError."""
+        if not self._flush():
+            return 0
+        total = len(data)
+        taken = min(self._held, total)
+        self._held -= taken
+        view = memoryview(data)
+        while taken < total:
+            try:
+                size = self._engine.write(view[taken : taken + _SEND_PIECE])
+            except ssl.SSLError as error:
+                raise tls_error(error) from error
+            if not self._flush():
+                self._held = size
+                return taken
+            taken += size
+        return taken
+
+    async def wait_sendable(self) -> None:
+        """Wait until the network below has room."""
+        await self._stream.wait_sendable()
+
+    async def receive(self) -> bytes:
+        """Return what one read from the network brought, decrypted; b"" at the end.
+
+        A peer that closes without a word of TLS has ended too, as many do: SIP and MSRP both say
+        where a message ends, so that a message which was cut off is seen above.
+        """
+        if self._is_ended or self._incoming.pending or self._received:
+            await trio.lowlevel.checkpoint()
+        while not self._is_ended:
+            data = self._decrypt()
+            if data or self._is_ended:
+                return data
+            self._received = await self._stream.receive()
+            self._is_ended = not self._received
+        return b""
+
+    def close(self) -> None:
+        """Say goodbye if the network takes it at once, and close the stream below."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            if self._flush():
+                self._engine.unwrap()
+        except (ssl.SSLError, TransportError, ValueError):
+            # It waits for the peer's goodbye, which we do not; or the connection is gone.
+            pass
+        self._flush_quietly()
+        self._stream.close()
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the peer presented, in DER form."""
+        return self._engine.getpeercert(binary_form=True)
+
+    def peer_fingerprint(self, hash_name: str = "sha-256") -> str | None:
+        """Return the fingerprint of the peer's certificate as in `a=fingerprint` (RFC 8122)."""
+        certificate = self.peer_certificate
+        return None if certificate is None else fingerprint(certificate, hash_name)
+
+    @property
+    def version(self) -> str:
+        """The protocol version, for example TLSv1.3."""
+        return self._engine.version() or ""
+
+    @property
+    def cipher(self) -> str:
+        """The name of the cipher suite."""
+        found = self._engine.cipher()
+        return found[0] if found else ""
+
+    async def handshake(self) -> None:
+        """Agree on keys before anything else is done; raises TransportError."""
+        is_first = True
+        while True:
+            try:
+                self._engine.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await self._flush_all()
+            except ssl.SSLError as error:
+                self._flush_quietly()
+                raise tls_error(error) from error
+            if not self._received:
+                self._received = data = await self._stream.receive()
+                if not data:
+                    raise TransportError("the peer closed the connection during the TLS handshake")
+                if is_first and data[0] not in (_HANDSHAKE, _ALERT):
+                    shown = ascii(data[:_SHOWN])
+                    raise TransportError(f"the peer does not speak TLS, it began with {shown}")
+                is_first = False
+            self._feed()
+        await self._flush_all()
+
+    def _feed(self) -> None:
+        self._incoming.write(self._received[:_RECEIVE_PIECE])
+        self._received = memoryview(self._received)[_RECEIVE_PIECE:] or b""
+
+    def _decrypt(self) -> bytes:
+        """Return all that can be decrypted of what was received."""
+        parts: list[bytes] = []
+        while self._received or self._incoming.pending:
+            self._feed()
+            try:
+                while self._incoming.pending:
+                    part = self._engine.read(_RECORD_SIZE)
+                    if not part:
+                        self._is_ended, self._received = True, b""
+                        return b"".join(parts)
+                    parts.append(part)
+            except ssl.SSLWantReadError:
+                if not self._received:
+                    # The rest of a record is to come.
+                    break
+            except ssl.SSLError as error:
+                self._flush_quietly()
+                raise tls_error(error) from error
+        # TLS may have something to answer, a change of keys for example.
+        if self._outgoing.pending and not self._flush() and self._outgoing.pending > _MAX_ANSWERS:
+            raise TransportError("the peer makes TLS answer and takes no answer")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _flush(self) -> bool:
+        """Tell whether the network has taken every record that there is."""
+        while True:
+            if self._unsent:
+                sent = self._stream.try_send(self._unsent)
+                if sent < len(self._unsent):
+                    self._unsent = memoryview(self._unsent)[sent:]
+                    return False
+                self._unsent = b""
+            if not self._outgoing.pending:
+                return True
+            self._unsent = self._outgoing.read()
+
+    def _flush_quietly(self) -> None:
+        # The last word to a peer that may be gone.
+        try:
+            self._flush()
+        except TransportError:
+            return
+
+    async def _flush_all(self) -> None:
+        while not self._flush():
+            await self._stream.wait_sendable()
+
+
+async def tls_handshake(
+    stream: ByteStream,
+    context: ssl.SSLContext,
+    *,
+    server_side: bool,
+    server_hostname: str | None = None,
+    sip_domain: str | None = None,
+) -> TlsStream:
+    """Make a TLS connection of `stream`, or close it. The caller sets the deadline.
+
+    A client names the server, so that it can present the right certificate; a context that
+    verifies compares the name with the certificate. `sip_domain` in place of `server_hostname`
+    compares by the rules of SIP, with a context made for them (RFC 5922). Raises TransportError.
+    """
+    try:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        name = sip_domain if server_hostname is None else server_hostname
+        is_verified = not server_side and context.verify_mode is ssl.CERT_REQUIRED
+        if is_verified and not context.check_hostname and sip_domain is None:
+            raise LocalProtocolError("this TLS context verifies, but nobody named the peer")
+        try:
+            engine = context.wrap_bio(
+                incoming, outgoing, server_side, None if server_side else name
+            )
+        except ValueError as error:
+            raise TransportError(f"{name} is no host name for TLS") from error
+        tls = TlsStream(stream, engine, incoming, outgoing)
+        await tls.handshake()
+        if is_verified and sip_domain is not None:
+            check_sip_domain(engine.getpeercert() or {}, sip_domain)
+    except BaseException:
+        stream.close()
+        raise
+    return tls
+
+
+class TlsContexts:
+    """Our certificate and whom we trust, as the contexts of the connections that begin now.
+
+    Each new connection asks for its context, so that `reload` needs to touch no old one.
+    """
+
+    def __init__(
+        self, certificate: Path, private_key: Path | None = None, *, ca_file: Path | None = None
+    ) -> None:
+        """Load the files; raises ConfigError.
+
+        Without `private_key` the key is in the certificate's file, without `ca_file` the
+        authorities that the system trusts are trusted.
+        """
+        self._certificate = certificate
+        self._private_key = private_key
+        self._ca_file = ca_file
+        self.reload()
+
+    def reload(self) -> None:
+        """Load the files again for new connections; raises ConfigError and keeps what there was."""
+        own_certificate = first_certificate(self._certificate)
+        server = self._new_context(ssl.PROTOCOL_TLS_SERVER)
+        trusting = self._new_context(ssl.PROTOCOL_TLS_CLIENT)
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE
+        verifying = self._new_context(ssl.PROTOCOL_TLS_CLIENT)
+        sip = self._new_context(ssl.PROTOCOL_TLS_CLIENT)
+        sip.check_hostname = False
+        if self._ca_file is not None:
+            self._load_authorities(verifying, self._ca_file)
+            self._load_authorities(sip, self._ca_file)
+        self._server, self._own_certificate = server, own_certificate
+        self._trusting, self._verifying, self._sip_verifying = trusting, verifying, sip
+
+    @property
+    def server_context(self) -> ssl.SSLContext:
+        """The context for a connection that was accepted now."""
+        return self._server
+
+    def client_context(self, *, verify: bool, sip: bool = False) -> ssl.SSLContext:
+        """Return the context for a connection that we open now.
+
+        Without `verify` any certificate will do: compare its fingerprint. With it, authority and
+        name are verified; with `sip` the name by RFC 5922, as `sip_domain` of `tls_handshake`.
+        """
+        if not verify:
+            return self._trusting
+        context = self._sip_verifying if sip else self._verifying
+        if self._ca_file is None and not context.cert_store_stats()["x509_ca"]:
+            # The system has many; most servers here never verify, and load none.
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        return context
+
+    def fingerprint(self, hash_name: str = "sha-256") -> str:
+        """Return the fingerprint of our certificate as in `a=fingerprint` (RFC 8122)."""
+        return fingerprint(self._own_certificate, hash_name)
+
+    def _new_context(self, protocol: int) -> ssl.SSLContext:
+        context = ssl.SSLContext(protocol)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+        load_pair(context, self._certificate, self._private_key)
+        return context
+
+    def _load_authorities(self, context: ssl.SSLContext, ca_file: Path) -> None:
+        # So that the file may also hold the self-signed certificate of one peer.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            context.load_verify_locations(ca_file)
+        except FileNotFoundError as error:
+            raise ConfigError("there is no such file of authorities", file=str(ca_file)) from error
+        except OSError as error:
+            raise ConfigError(
+                "holds no certificate of an authority in PEM form", file=str(ca_file)
+            ) from error
+
+
+# Errors in words
+
+_VERIFY_WORDS = {
+    9: "the peer's certificate is not valid yet",
+    10: "the peer's certificate has expired",
+    18: "the peer's certificate is self-signed and not among the trusted ones",
+    19: "the peer's certificate comes from an authority that is not trusted here",
+    20: "the peer's certificate comes from an authority that is not trusted here",
+    21: "the peer's certificate comes from an authority that is not trusted here",
+    23: "the peer's certificate was revoked",
+    26: "the peer's certificate was not made for a server",
+}
+
+_REASON_WORDS = {
+    "HTTP_REQUEST": "the peer does not speak TLS, it sent an HTTP request",
+    "WRONG_VERSION_NUMBER": "the peer does not speak TLS, or no version that is spoken here",
+    "UNSUPPORTED_PROTOCOL": "the peer speaks only TLS versions that are too old",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the peer refused our TLS version",
+    "NO_SHARED_CIPHER": "the peer has no cipher in common with us",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the peer found no TLS parameters in common with us",
+    "TLSV1_ALERT_UNKNOWN_CA": "the peer does not know who signed our certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer refused our certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the peer refused our certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the peer says that our certificate has expired",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the peer wants a certificate of ours",
+    "TLSV1_UNRECOGNIZED_NAME": "the peer has no certificate for the name that we asked for",
+    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "what the peer sent was damaged on its way",
+    "NO_RENEGOTIATION": "the peer wants to renegotiate, which is not allowed",
+    "PROTOCOL_IS_SHUTDOWN": "the connection was closed",
+}
+
+
+def tls_error(error: ssl.SSLError) -> TransportError:
+    """Map an error of TLS to ours, in words that an operator understands."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # For a name that differs the library's own words hold the name.
+        text = _VERIFY_WORDS.get(error.verify_code, "")
+        return TransportError(text or f"the peer's certificate: {error.verify_message}".rstrip("."))
+    reason = error.reason or ""
+    text = _REASON_WORDS.get(reason)
+    return TransportError(text or f"TLS failed: {reason.replace('_', ' ').lower() or error}")
