@@ -35,9 +35,11 @@ def test_a_refusal_says_what_the_error_says() -> None:
 def test_a_malformed_request_is_answered_where_it_came_from() -> None:
     flow = Flow("udp", UDP.local, ("192.0.2.9", 7777))
     request = make("BYE")
-    assert stamp_malformed(request, flow) is None
+    assert stamp_malformed(request, flow) == flow
     assert request.top_via.rport == 7777
     request.headers.set("Via", "nonsense")
+    assert stamp_malformed(request, flow) == flow
+    request.headers.set("Via", "")
     assert stamp_malformed(request, flow) is None
 
 
