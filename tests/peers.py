@@ -6,7 +6,7 @@ It sends what a test tells it to, right or wrong, and puts aside what comes mean
 
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Self
 import trio
 import trio.testing
 
-from sylk.application import Application
+from sylk.application import Application, NoSettings
 from sylk.config import parse_config
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
@@ -23,6 +23,7 @@ from sylk.routing import RoutingTable
 from sylk.server import Server, ServerConfig, build_config
 from sylk.session.dial import Destination
 from sylk.session.endpoint import Endpoint, EndpointSettings
+from sylk.session.invitation import Invitation
 from sylk.sip.address import NameAddr
 from sylk.sip.core import IncomingRequest
 from sylk.sip.uri import SipURI
@@ -47,6 +48,19 @@ _LOOPBACK: Settings = {
 # Servers and endpoints of ours
 
 
+class Scripted(Application):
+    """An application that does what a test says."""
+
+    name = "scripted"
+
+    def __init__(self, script: Callable[[Invitation], Awaitable[None]]) -> None:
+        super().__init__(NoSettings())
+        self._script = script
+
+    async def handle_invitation(self, invitation: Invitation) -> None:
+        await self._script(invitation)
+
+
 def server_config(settings: Settings | None = None) -> ServerConfig:
     """Read settings as the command does: loopback and free ports, unless they say otherwise."""
     given = settings or {}
@@ -60,10 +74,16 @@ def server_config(settings: Settings | None = None) -> ServerConfig:
 
 @asynccontextmanager
 async def running_server(
-    settings: Settings | None = None, *, application: Application | None = None
+    settings: Settings | None = None,
+    *,
+    application: Application | None = None,
+    establish_timeout: float = 15.0,
+    outbox_limit: int = 4 * 1024 * 1024,
 ) -> AsyncGenerator[Server]:
     """Run a server while inside; with `application`, that one alone answers everything."""
     config = server_config(settings)
+    config.endpoint.msrp.establish_timeout = establish_timeout
+    config.endpoint.msrp.outbox_limit = outbox_limit
     if application is not None:
         name = application.name
         config = replace(
@@ -134,8 +154,9 @@ def alarms_of(endpoint: Endpoint) -> int:
     return len(endpoint.clock) - (endpoint.core.next_deadline() is not None)
 
 
-async def assert_nothing_left(endpoint: Endpoint) -> None:
+async def assert_nothing_left(endpoint: Endpoint | Server) -> None:
     """Wait until the last call is over, and make sure that it has left nothing behind."""
+    endpoint = endpoint.endpoint if isinstance(endpoint, Server) else endpoint
     with trio.fail_after(PATIENCE):
         await endpoint.wait_calls_over()
     await trio.testing.wait_all_tasks_blocked()
@@ -262,6 +283,39 @@ async def connect_msrp(port: int, receive_buffer: int | None = None) -> MsrpPeer
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await sock.connect((HOST, port))
     return MsrpPeer(trio.SocketStream(sock))
+
+
+class MsrpListener:
+    """A TCP port to which somebody is to connect."""
+
+    def __init__(self) -> None:
+        self._socket = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.session_id = secrets.token_hex(8)
+        self.path = ""
+
+    async def __aenter__(self) -> Self:
+        await self._socket.bind((HOST, 0))
+        self._socket.listen()
+        self.path = f"msrp://{HOST}:{self._socket.getsockname()[1]}/{self.session_id};tcp"
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._socket.close()
+
+    async def accept(self) -> MsrpPeer:
+        with trio.fail_after(PATIENCE):
+            sock, _ = await self._socket.accept()
+        return MsrpPeer(trio.SocketStream(sock))
+
+
+def answer_frame(frame: Frame, status: str = "200 OK") -> bytes:
+    """Return the response to a request that came."""
+    return render_frame(
+        status,
+        frame.headers["From-Path"].partition(" ")[0],
+        frame.headers["To-Path"].partition(" ")[0],
+        transaction_id=frame.transaction_id,
+    )
 
 
 class SipPeer:
@@ -463,6 +517,8 @@ class Caller:
 
     async def open_msrp(self, receive_buffer: int | None = None) -> None:
         """Connect to the MSRP port, saying nothing."""
+        if self._msrp is not None:
+            self._msrp.close()
         self._msrp = await connect_msrp(self.msrp_port, receive_buffer)
 
     def take_msrp(self, msrp: MsrpPeer) -> None:
@@ -535,14 +591,7 @@ class Caller:
         while True:
             frame = await self.next_frame("SEND")
             if frame.headers.get("Failure-Report", "yes") == "yes":
-                await self.msrp.send(
-                    render_frame(
-                        "200 OK",
-                        frame.headers["From-Path"].partition(" ")[0],
-                        frame.headers["To-Path"],
-                        transaction_id=frame.transaction_id,
-                    )
-                )
+                await self.msrp.send(answer_frame(frame))
             if frame.body:
                 return unwrap(frame)
 
@@ -563,3 +612,68 @@ def attribute(description: bytes, name: str) -> list[str]:
     """Return the values of an attribute in an SDP description, in order."""
     lines = description.decode().split("\r\n")
     return [line.partition(":")[2] for line in lines if line.partition(":")[0] == f"a={name}"]
+
+
+class Callee:
+    """One who waits for a call over UDP, and answers it as he is told to."""
+
+    def __init__(self) -> None:
+        self._socket = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.port = 0
+        self.tag = secrets.token_hex(4)
+        self._caller: tuple[str, int] | None = None
+        self._invite: SipMessage | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._socket.bind((HOST, 0))
+        self.port = self._socket.getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._socket.close()
+
+    @property
+    def destination(self) -> Destination:
+        return Destination(
+            SipURI.parse(f"sip:bob@{HOST}:{self.port}"), NameAddr.parse(f"<sip:alice@{DOMAIN}>")
+        )
+
+    @property
+    def invite(self) -> SipMessage:
+        assert self._invite is not None
+        return self._invite
+
+    async def receive(self, method: str) -> SipMessage:
+        """Return the next request of this method; others are dropped."""
+        with trio.fail_after(PATIENCE):
+            while True:
+                data, self._caller = await self._socket.recvfrom(65536)
+                taken = take_message(data)
+                assert taken is not None
+                if not taken[0].status and taken[0].method == method:
+                    if method == "INVITE":
+                        self._invite = taken[0]
+                    return taken[0]
+
+    async def reply(
+        self,
+        status: str,
+        body: bytes = b"",
+        *,
+        to: SipMessage | None = None,
+        tag: str | None = None,
+        contact: str | None = None,
+    ) -> None:
+        """Answer a request, by default the INVITE."""
+        request = to or self.invite
+        copied = ("Via", "From", "Call-ID", "CSeq")
+        lines = [f"SIP/2.0 {status}", *(f"{name}: {request[name]}" for name in copied)]
+        given = request["To"]
+        lines.append(f"To: {given if 'tag=' in given else f'{given};tag={tag or self.tag}'}")
+        if contact != "":
+            lines.append(f"Contact: {contact or f'<sip:bob@{HOST}:{self.port}>'}")
+        if body:
+            lines.append("Content-Type: application/sdp")
+        data = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+        assert self._caller is not None
+        await self._socket.sendto(data, self._caller)

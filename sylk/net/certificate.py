@@ -339,9 +339,12 @@ def _sign(
 
 def _ascii_name(name: str) -> str:
     try:
-        return name.rstrip(".").encode("idna").decode("ascii").lower()
-    except UnicodeError as error:
-        raise ConfigError(f"{name!r} is no host name for a certificate") from error
+        host = name.rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        host = ""
+    if not re.fullmatch(r"[a-z0-9._-]+", host):
+        raise ConfigError(f"{name!r} is no host name for a certificate")
+    return host
 
 
 def _ip_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -4,6 +4,7 @@
 """
 
 import errno
+import os
 import socket
 from typing import Protocol
 
@@ -119,7 +120,7 @@ async def connect_tcp(remote: Address, *, local_host: str | None = None) -> TcpS
             await trio.lowlevel.wait_writable(sock)
         failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
-            raise OSError(failure, _error_text(failure))
+            raise OSError(failure, os.strerror(failure))
         return TcpStream(sock)
     except OSError as error:
         sock.close()
@@ -128,7 +129,3 @@ async def connect_tcp(remote: Address, *, local_host: str | None = None) -> TcpS
     except BaseException:
         sock.close()
         raise
-
-
-def _error_text(number: int) -> str:
-    return OSError(number, "").strerror or errno.errorcode.get(number, str(number))

@@ -236,14 +236,14 @@ async def tls_handshake(
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         name = sip_domain if server_hostname is None else server_hostname
         is_verified = not server_side and context.verify_mode is ssl.CERT_REQUIRED
-        if is_verified and not context.check_hostname and sip_domain is None:
+        if is_verified and (name if context.check_hostname else sip_domain) is None:
             raise LocalProtocolError("this TLS context verifies, but nobody named the peer")
         try:
             engine = context.wrap_bio(
                 incoming, outgoing, server_side, None if server_side else name
             )
-        except ValueError as error:
-            raise TransportError(f"{name} is no host name for TLS") from error
+        except (ValueError, TypeError) as error:
+            raise TransportError(f"{name!r} is no host name for TLS") from error
         tls = TlsStream(stream, engine, incoming, outgoing)
         await tls.handshake()
         if is_verified and sip_domain is not None:
@@ -277,6 +277,9 @@ class TlsContexts:
         """Load the files again for new connections; raises ConfigError and keeps what there was."""
         own_certificate = first_certificate(self._certificate)
         server = self._new_context(ssl.PROTOCOL_TLS_SERVER)
+        # A peer that closes before it has read its tickets resets the connection, and what it
+        # sent last may be lost. Few come back soon enough to use one.
+        server.num_tickets = 0
         trusting = self._new_context(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname = False
         trusting.verify_mode = ssl.CERT_NONE

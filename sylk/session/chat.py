@@ -8,6 +8,7 @@ network brought is decided, passed on and answered together.
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Self
 
 import trio
 
@@ -128,29 +129,27 @@ class Chat:
         link.flush()
         return message_id
 
-    async def __aiter__(self) -> AsyncIterator[ChatMessage]:
+    def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends."""
-        async for batch in self.batches():
-            for message in batch:
-                self.accept([message])
-                yield message
+        return _Messages(self)
 
-    async def batches(self) -> AsyncIterator[list[ChatMessage]]:
+    def batches(self) -> AsyncIterator[list[ChatMessage]]:
         """Yield all the messages there are, as soon as there are some, until the session ends.
 
         Each message must be accepted or refused by whoever takes it from here.
         """
-        while True:
-            while not self._inbox:
-                if self.call.is_over:
-                    return
-                self._changed = trio.Event()
-                await self._changed.wait()
-            batch = list(self._inbox)
-            self._inbox.clear()
-            self._inbox_size = 0
-            self._room_again.set()
-            yield batch
+        return _Batches(self)
+
+    async def take_batch(self) -> list[ChatMessage]:
+        """Wait for messages and return all there are; none means that the session has ended."""
+        while not self._inbox and not self.call.is_over:
+            self._changed = trio.Event()
+            await self._changed.wait()
+        batch = list(self._inbox)
+        self._inbox.clear()
+        self._inbox_size = 0
+        self._room_again.set()
+        return batch
 
     def accept(self, messages: Sequence[ChatMessage]) -> None:
         """Answer 200 to messages, and report success where the sender asked for it."""
@@ -232,6 +231,40 @@ class Chat:
     def _flush(self) -> None:
         if self._link is not None:
             self._link.flush()
+
+
+# Not async generators: one that is left before its end would have to be closed by its user.
+
+
+class _Batches:
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[ChatMessage]:
+        if batch := await self._chat.take_batch():
+            return batch
+        raise StopAsyncIteration
+
+
+class _Messages:
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._batch: deque[ChatMessage] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChatMessage:
+        if not self._batch:
+            self._batch.extend(await self._chat.take_batch())
+        if not self._batch:
+            raise StopAsyncIteration
+        message = self._batch.popleft()
+        self._chat.accept([message])
+        return message
 
 
 class Broadcast:

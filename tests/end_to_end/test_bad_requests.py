@@ -91,9 +91,8 @@ def test_a_length_that_is_too_short_leaves_no_sip_behind_it(server: RunningServe
     with WireClient(server, "mallory", transport="tcp") as mallory:
         # The first ten octets of the SDP are a body; the rest is no message.
         mallory.wire.send(with_length(mallory.invitation(), "10"))
-        while mallory.wire.receive().status < 200:
-            pass
-        assert b"SIP/2.0 200" not in mallory.wire.rest()
+        # Whether the refusal of the first part goes out before the connection is closed is open.
+        assert not re.search(rb"^SIP/2.0 2", mallory.wire.rest(), re.MULTILINE)
 
 
 def test_a_length_that_is_too_long_waits_for_more(server: RunningServer) -> None:

@@ -1,11 +1,10 @@
 """Wireshark reads a chat of three: every packet is what it should be, and none is malformed."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.server import StartServer
+from tests.end_to_end.server import RunningServer
 from tests.end_to_end.tshark import Capture, Packet, capturing
 from tests.end_to_end.wire_client import WireClient
 
@@ -13,12 +12,12 @@ LONG = "0123456789" * 1000
 TEXTS = ["plain words", "Grüße, Здравствуйте, 你好, 😀", LONG, "the end"]
 
 
-@pytest.fixture
-def capture(running_server: StartServer, tmp_path: Path) -> Capture:
+@pytest.fixture(scope="module")
+def capture(shared_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Capture:
     """Record a chat in lockstep, so that no two frames share a segment."""
-    server = running_server()
+    server = shared_server
     with (
-        capturing(server, tmp_path / "chat.pcapng") as capture,
+        capturing(server, tmp_path_factory.mktemp("capture") / "chat.pcapng") as capture,
         WireClient(server, "alice", transport="udp") as alice,
         WireClient(server, "bob", transport="tcp") as bob,
         WireClient(server, "carol", transport="tcp") as carol,

@@ -150,7 +150,8 @@ def test_says_that_the_folder_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "addresses"), [(["a..b"], []), (["x" * 64], []), ([""], []), ([], ["chat"])]
+    ("names", "addresses"),
+    [(["a..b"], []), (["x" * 64], []), ([""], []), (["a b"], []), ([], ["chat"])],
 )
 def test_refuses_what_cannot_be_in_a_certificate(
     tmp_path: Path, names: list[str], addresses: list[str]

@@ -189,3 +189,15 @@ async def test_a_closed_outbox_drops_everything_and_tells_nobody() -> None:
     await outbox.wait_empty()
     assert not failures
     assert not stream.written
+
+
+async def test_a_writer_that_outlives_the_failure_tells_it_no_second_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stream, failures = MemoryStream(), Failures()
+    async with trio.open_nursery() as nursery:
+        outbox = Outbox(stream, nursery, failures.append, limit=3)
+        outbox.write(b"abc")
+        await trio.testing.wait_all_tasks_blocked()
+        outbox.write(b"d")
+    assert failures == ["too slow: 4 bytes wait for it"]

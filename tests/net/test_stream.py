@@ -147,7 +147,7 @@ async def test_without_descriptors_there_is_no_connection() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def test_a_connection_that_is_given_up_leaves_no_socket() -> None:
+async def test_a_connection_can_be_given_up(autojump_clock: trio.testing.MockClock) -> None:
     """The backlog of the port is full, so that nothing answers and the caller loses patience."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -156,7 +156,7 @@ async def test_a_connection_that_is_given_up_leaves_no_socket() -> None:
         for sock in filling:
             sock.setblocking(False)
             sock.connect_ex(listener.getsockname())
-        with trio.move_on_after(0.05) as scope:
+        with trio.move_on_after(10) as scope:
             await connect_tcp(listener.getsockname())
         for sock in filling:
             sock.close()

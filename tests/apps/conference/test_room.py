@@ -1,0 +1,440 @@
+"""The room against a plain model: who gets what, in which order, and what is refused."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
+
+from sylk.errors import RemoteProtocolError
+from sylk.payload.cpim import Address, CpimMessage, split_envelope
+
+ROOM = Address("sip:lobby@example.com", "Conference Room")
+PEOPLE = {
+    "alice": Address("sip:alice@example.com", "Alice"),
+    "bob": Address("sip:bob@example.com"),
+    "Carol": Address("sip:Carol@Example.com", 'Ca"rol, Ünal'),
+}
+NOW = b"2026-11-21T07:35:47+00:00"
+STAMP = "2020-02-29T23:59:59Z"
+PLAIN = "text/plain; charset=utf-8"
+
+
+def compose(
+    from_: str | None,
+    to: list[str],
+    content: bytes = b"hello",
+    content_type: str | None = PLAIN,
+    date_time: str | None = STAMP,
+    extra: tuple[str, ...] = (),
+) -> bytes:
+    lines = [f"From: {from_}"] if from_ is not None else []
+    lines += [f"To: {one}" for one in to]
+    lines += [f"DateTime: {date_time}"] if date_time is not None else []
+    # Without any header at all it were no CPIM.
+    lines += extra if lines or extra else ["Subject: x"]
+    mime = f"Content-Type: {content_type}\r\n" if content_type else "MIME-Version: 1.0\r\n"
+    return "\r\n".join([*lines, "", mime, ""]).encode() + content
+
+
+def post(room: Room, sender: Participant, body: bytes) -> Delivery:
+    return room.post(sender, body, split_envelope(body), NOW)
+
+
+def room_with(*names: str) -> tuple[Room, list[Participant]]:
+    room = Room(ROOM)
+    return room, [room.join(PEOPLE[name]) for name in names]
+
+
+# One thing at a time
+
+
+def test_a_message_that_has_all_right_passes_as_the_bytes_that_came() -> None:
+    room, (alice, _) = room_with("alice", "bob")
+    body = compose("Alice <sip:alice@example.com>", [ROOM.render()], extra=("cc: <sip:x@y>",))
+    delivery = post(room, alice, body)
+    assert delivery.body is body
+    assert delivery.recipients is None
+
+
+def test_what_is_missing_is_filled_in() -> None:
+    room, (alice,) = room_with("alice")
+    message = CpimMessage.parse(
+        post(room, alice, b"Subject: s\r\n\r\nContent-Type: text/plain\r\n\r\nhello").body
+    )
+    assert message.from_ == PEOPLE["alice"]
+    assert message.to == [ROOM]
+    assert message.date_time == NOW.decode()
+    assert message.header("Subject") == "s"
+    assert message.content == b"hello"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            b"From: Alice <sip:alice@example.com>\nTo: <sip:lobby@example.com>\nDateTime: x\n\n"
+            b"Content-Type: text/plain\n\nhello",
+            id="bare LF",
+        ),
+        pytest.param(
+            b"From: Alice <sip:alice@example.com>\r\nTo: <sip:lobby@example.com>\r\n"
+            b"DateTime: x\r\nContent-Type: text/plain\r\n\r\nhello",
+            id="no blank line",
+        ),
+        pytest.param(
+            b"From: Alice <sip:alice@example.com>\r\nTo: <sip:lobby@example.com>\r\n"
+            b"DateTime: x\r\nSubject: a\r\n b\r\n\r\nContent-Type: text/plain\r\n\r\nhello",
+            id="folded",
+        ),
+        pytest.param(
+            b"From: Alice <sip:alice@example.com>\r\nTo: <sip:lobby@example.com>\r\n"
+            b"DateTime: x\r\nDateTime: y\r\n\r\nContent-Type: text/plain\r\n\r\nhello",
+            id="two dates",
+        ),
+    ],
+)
+def test_an_odd_header_block_is_written_anew_for_strict_clients(body: bytes) -> None:
+    room, (alice,) = room_with("alice")
+    delivery = post(room, alice, body)
+    block, blank, rest = delivery.body.partition(b"\r\n\r\n")
+    lines = block.split(b"\r\n")
+    assert blank
+    assert rest.startswith(b"Content-Type: text/plain")
+    assert lines[:3] == [alice.from_line, room.to_line, b"DateTime: x"]
+    assert b"\n" not in b"".join(lines)
+    assert CpimMessage.parse(delivery.body).content == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "status"),
+    [
+        ("text/plain", b"hi", None),
+        ("TEXT/Plain", b"hi", None),
+        ("text/html; charset=UTF-8", "ü".encode(), None),
+        ('text/plain; charset="utf8"', "ü".encode(), None),
+        ("text/plain; charset=us-ascii", b"hi", None),
+        ("text/plain; charset=iso-8859-1", b"hi", None),
+        ("text/plain; charset=us-ascii", "ü".encode(), 415),
+        ("text/plain; charset=utf-16", b"hi", 415),
+        ("text/plain; charset=klingon", b"hi", 415),
+        ("text/plain; charset=klingon; charset=utf-8", b"hi", 415),
+        ("text/plain", b"\xff", 415),
+        ("image/png", b"iVBORw0KGgo=", None),
+        ("image/png", b"\x89PNG\r\n", 415),
+        ("application/im-iscomposing+xml", b"<isComposing/>", None),
+        ("message/imdn+xml", b"<imdn/>", 413),
+        ("application/octet-stream", b"", 413),
+        ("x", b"", 400),
+    ],
+)
+def test_content_that_ends_the_session_of_deployed_clients_is_refused(
+    content_type: str, content: bytes, status: int | None
+) -> None:
+    room, (alice,) = room_with("alice")
+    body = compose("<sip:alice@example.com>", [], content, content_type)
+    if status is None:
+        assert CpimMessage.parse(post(room, alice, body).body).content == content
+        return
+    with pytest.raises(RemoteProtocolError) as caught:
+        post(room, alice, body)
+    assert caught.value.status == status
+    # Deployed clients know refusals of the content only as a REPORT; a mere 400 becomes one too.
+    assert not isinstance(caught.value, Refusal) or caught.value.as_report
+
+
+@pytest.mark.parametrize(
+    ("to", "to_whom"),
+    [
+        (["<sip:bob@example.com>"], ["bob", "bob", "alice"]),
+        (['"Bob" <sip:bob@EXAMPLE.com:5061;transport=tcp>'], ["bob", "bob", "alice"]),
+        (["<sips:bob@example.com>"], ["bob", "bob", "alice"]),
+        (["<sip:alice@example.com>"], ["alice"]),
+        (["<sip:lobby@example.com>"], None),
+        (["<sip:lobby@EXAMPLE.com;x=y>"], None),
+        (["<sip:bob@example.com>", "<sip:lobby@example.com>"], None),
+        ([], None),
+    ],
+)
+def test_one_other_recipient_makes_it_private(to: list[str], to_whom: list[str] | None) -> None:
+    room, (alice, *others) = room_with("alice", "bob", "bob", "alice", "Carol")
+    delivery = post(room, alice, compose("<sip:alice@example.com>", to))
+    if to_whom is None:
+        assert delivery.recipients is None
+        return
+    assert delivery.recipients is not None
+    assert [one.address for one in delivery.recipients] == [PEOPLE[name] for name in to_whom]
+    assert all(one is not alice and one in others for one in delivery.recipients)
+    parsed = CpimMessage.parse(delivery.body)
+    assert [one.uri for one in parsed.to] == [Address.parse(to[0]).uri]
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "status"),
+    [
+        ("<sip:bob@example.com>", [], 403),
+        ("<sip:Alice@example.com>", [], 403),
+        ("<sip:alice@example.org>", [], 403),
+        ("<sip:alice@example.com@evil.org>", [], 403),
+        ("<>", [], 400),
+        ("<sip:alice@example.com>", ["<sip:dave@example.com>"], 404),
+        ("<sip:alice@example.com>", ["<sip:Bob@example.com>"], 404),
+        ("<sip:alice@example.com>", ["<sip:lobby"], 400),
+    ],
+)
+def test_a_forged_sender_and_an_absent_recipient_are_refused(
+    from_: str, to: list[str], status: int
+) -> None:
+    room, (alice, _) = room_with("alice", "bob")
+    with pytest.raises(RemoteProtocolError) as caught:
+        post(room, alice, compose(from_, to))
+    assert caught.value.status == status
+    # These are refused in the response itself, aloud.
+    assert not (isinstance(caught.value, Refusal) and caught.value.as_report)
+
+
+@pytest.mark.parametrize(
+    ("uri", "key"),
+    [
+        (b"sip:a@Example.COM:5060;transport=tcp", b"a@example.com"),
+        (b"SIPS:a@h?subject=x", b"a@h"),
+        (b"sip:a?b@h", b"a?b@h"),
+        (b"sip:a;b@h", b"a;b@h"),
+        (b"sip:a@[2001:DB8::1]:5060;x", b"a@[2001:db8::1]"),
+        (b"sip:[2001:DB8::1]:5060", b"[2001:db8::1]"),
+        (b"sip:H;lr", b"h"),
+        (b"a@H", b"a@h"),
+    ],
+)
+def test_people_are_compared_by_user_and_host(uri: bytes, key: bytes) -> None:
+    assert comparable(uri) == key
+
+
+def test_to_leave_twice_is_harmless() -> None:
+    room, (alice, second) = room_with("alice", "alice")
+    for _ in range(2):
+        room.leave(alice)
+        assert room.is_present(second.key)
+    room.leave(second)
+    room.leave(second)
+    assert not room.people
+
+
+def test_a_name_that_is_no_text_can_be_written() -> None:
+    room = Room(ROOM)
+    strange = room.join(Address("sip:x@example.com", "\udcff"))
+    assert strange.from_line == b"From: ? <sip:x@example.com>"
+
+
+# Anything
+
+
+_PIECES = st.sampled_from(
+    [
+        b"From: Alice <sip:alice@example.com>",
+        b"From: <sip:alice@example.com>",
+        b"From: <sip:bob@example.com>",
+        b"To: Conference Room <sip:lobby@example.com>",
+        b"To: <sip:bob@example.com>",
+        b"To: x",
+        b"DateTime: 2020-02-29T23:59:59Z",
+        b"NS: a <u>",
+        b"a.b: c",
+        b"Content-Type: text/plain",
+        b"Content-Type: text/\xff",
+        b"\r\n",
+        b"\r\n",
+        b"\n",
+        b" ",
+        b"\x00",
+        b"hello",
+    ]
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(_PIECES | st.binary(max_size=3), max_size=20).map(b"".join))
+@example(b"")
+def test_anything_is_refused_properly_or_passed_on_well(body: bytes) -> None:
+    room, (alice, bob) = room_with("alice", "bob")
+    try:
+        delivery = post(room, alice, body)
+    except RemoteProtocolError:
+        return
+    message = CpimMessage.parse(delivery.body)
+    assert message.from_ is not None
+    assert comparable(message.from_.uri.encode()) == alice.key
+    assert message.date_time
+    assert delivery.recipients in (None, [bob])
+    block = delivery.body.partition(b"\r\n\r\n")[0]
+    assert b"\n" not in block.replace(b"\r\n", b"")
+    delivery.body.decode()
+
+
+# All together
+
+
+@dataclass(eq=False)
+class Client:
+    """One session, as the model knows it, and what it must and did hear."""
+
+    name: str
+    participant: Participant
+    expected: list[bytes] = field(default_factory=list[bytes])
+    heard: list[bytes] = field(default_factory=list[bytes])
+
+
+_NAMES = st.sampled_from(sorted(PEOPLE))
+
+
+class RoomMachine(RuleBasedStateMachine):
+    """People come, talk, whisper, lie, send nonsense, and go."""
+
+    clients = Bundle("clients")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = Room(ROOM)
+        self.present: list[Client] = []
+        self.count = 0
+
+    @rule(target=clients, name=_NAMES)
+    def join(self, name: str) -> Client:
+        client = Client(name, self.room.join(PEOPLE[name]))
+        self.present.append(client)
+        return client
+
+    @rule(client=consumes(clients))
+    def leave(self, client: Client) -> None:
+        self.room.leave(client.participant)
+        self.present.remove(client)
+
+    @rule(
+        client=clients,
+        own=st.sampled_from(["exact", "bare", "odd", "none"]),
+        to=st.sampled_from([[], ["room"], ["bare room"], ["room", "room"]]),
+        stamped=st.booleans(),
+        extra=st.booleans(),
+        content_type=st.sampled_from([PLAIN, "text/html", "image/png", None]),
+    )
+    def say(
+        self,
+        client: Client,
+        own: str,
+        to: list[str],
+        stamped: bool,
+        extra: bool,
+        content_type: str | None,
+    ) -> None:
+        spelt = {"room": ROOM.render(), "bare room": f"<{ROOM.uri};x=y>"}
+        content = self.next_content()
+        body = compose(
+            self.from_of(client, own),
+            [spelt[one] for one in to],
+            content,
+            content_type,
+            STAMP if stamped else None,
+            ("NS: imdn <urn:ietf:params:imdn>", "imdn.Message-ID: x") if extra else (),
+        )
+        delivery = post(self.room, client.participant, body)
+        self.check_body(client, delivery.body, content, stamped, extra)
+        assert delivery.recipients is None
+        self.deliver(content, delivery, [one for one in self.present if one is not client], client)
+
+    @rule(client=clients, name=_NAMES, own=st.sampled_from(["exact", "none"]))
+    def whisper(self, client: Client, name: str, own: str) -> None:
+        content = self.next_content()
+        to = PEOPLE[name].render()
+        body = compose(self.from_of(client, own), [to], content)
+        target = [one for one in self.present if one.name == name]
+        if not target:
+            with pytest.raises(Refusal) as caught:
+                post(self.room, client.participant, body)
+            assert caught.value.status == 404
+            return
+        delivery = post(self.room, client.participant, body)
+        self.check_body(client, delivery.body, content, True, False)
+        expected = [
+            one for one in self.present if one.name in (name, client.name) and one is not client
+        ]
+        self.deliver(content, delivery, expected, client)
+
+    @rule(client=clients, name=_NAMES)
+    def lie(self, client: Client, name: str) -> None:
+        if name == client.name:
+            return
+        body = compose(PEOPLE[name].render(), [], self.next_content())
+        with pytest.raises(Refusal) as caught:
+            post(self.room, client.participant, body)
+        assert caught.value.status == 403
+
+    @rule(client=clients, kind=st.sampled_from(["binary", "no colon", "two From", "empty", "type"]))
+    def send_nonsense(self, client: Client, kind: str) -> None:
+        own = client.participant.address.render()
+        body, status = {
+            "binary": (compose(own, [], b"\xff\xfe"), 415),
+            "no colon": (b"nonsense\r\n\r\n\r\nhello", 400),
+            "two From": (compose(own, [], extra=(f"From: {own}",)), 400),
+            "empty": (b"", 400),
+            "type": (compose(own, [], b"x", "application/x"), 413),
+        }[kind]
+        with pytest.raises(RemoteProtocolError) as caught:
+            post(self.room, client.participant, body)
+        assert caught.value.status == status
+
+    @invariant()
+    def everybody_heard_what_he_should_in_one_order(self) -> None:
+        for client in self.present:
+            assert client.heard == client.expected
+
+    @invariant()
+    def the_room_knows_who_is_there(self) -> None:
+        by_name: dict[bytes, list[Participant]] = {}
+        for client in self.present:
+            by_name.setdefault(client.participant.key, []).append(client.participant)
+        assert self.room.people == by_name
+        for address in PEOPLE.values():
+            key = comparable(address.uri.encode())
+            assert self.room.is_present(key) == (key in by_name)
+
+    def next_content(self) -> bytes:
+        self.count += 1
+        return f"message {self.count}".encode()
+
+    def from_of(self, client: Client, own: str) -> str | None:
+        uri = client.participant.address.uri
+        return {
+            "exact": client.participant.address.render(),
+            "bare": f"<{uri}>",
+            "odd": f'"Somebody Else" <{uri};transport=tcp>',
+            "none": None,
+        }[own]
+
+    def check_body(
+        self, client: Client, body: bytes, content: bytes, stamped: bool, extra: bool
+    ) -> None:
+        message = CpimMessage.parse(body)
+        # Whatever name the sender gave, the room says how it knows him.
+        assert message.from_ == client.participant.address
+        assert message.content == content
+        assert message.date_time == (STAMP if stamped else NOW.decode())
+        found = message.header("Message-ID", "urn:ietf:params:imdn")
+        assert found == ("x" if extra else None)
+
+    def deliver(
+        self, content: bytes, delivery: Delivery, expected: list[Client], sender: Client
+    ) -> None:
+        for one in expected:
+            one.expected.append(content)
+        got = delivery.recipients
+        for one in self.present:
+            if one is not sender and (got is None or one.participant in got):
+                one.heard.append(CpimMessage.parse(delivery.body).content)
+        assert got is None or len(got) == len(set(map(id, got)))
+        assert got is None or sender.participant not in got
+
+
+TestRoom = RoomMachine.TestCase
+TestRoom.settings = settings(max_examples=40, stateful_step_count=30)
