@@ -17,6 +17,7 @@ import logging
 import queue
 import re
 import threading
+import time
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -28,6 +29,9 @@ QUEUE_LIMIT = 20_000
 LINE_LIMIT = 4096
 # Seconds that the last lines have to reach the disk when the server stops.
 FLUSH_TIMEOUT = 5.0
+
+# Seconds between two writes; what is logged meanwhile goes out together.
+_WRITE_INTERVAL = 0.02
 
 _PREFIX_WIDTH = 10  # columns, as wide as "conference"
 _SERVER_PREFIX = "sylk"
@@ -147,15 +151,25 @@ def _write_lines(lines: "queue.Queue[str | None]", stream: TextIO) -> None:
     A full disk may have room again later, so no failure ends the log.
     """
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    while (line := lines.get()) is not None:
-        # What the stream's encoding lacks becomes an escape too.
-        writable = line.encode(encoding, "backslashreplace").decode(encoding)
+    ended = False
+    while not ended:
+        batch = [lines.get()]
+        # While the thread sleeps nothing wakes it: a wake-up for each line of a busy log would
+        # make the loop wait for the interpreter each time.
+        with suppress(queue.Empty):
+            while True:
+                batch.append(lines.get_nowait())
+        ended = None in batch
+        for line in batch:
+            if line is not None:
+                # What the stream's encoding lacks becomes an escape too.
+                writable = line.encode(encoding, "backslashreplace").decode(encoding)
+                with suppress(OSError, ValueError):
+                    stream.write(f"{writable}\n")
         with suppress(OSError, ValueError):
-            stream.write(f"{writable}\n")
-            if lines.empty():
-                stream.flush()
-    with suppress(OSError, ValueError):
-        stream.flush()
+            stream.flush()
+        if not ended:
+            time.sleep(_WRITE_INTERVAL)
 
 
 @contextmanager

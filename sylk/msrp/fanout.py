@@ -10,8 +10,10 @@ recipients may share a transaction id: they are on different connections. With F
 `partial` they answer nothing but errors, and no state is kept for a delivery.
 """
 
+import secrets
+
 from sylk.errors import LocalProtocolError
-from sylk.msrp.frame import new_message_id, new_transaction_id, whole_range
+from sylk.msrp.frame import new_transaction_id, whole_range
 
 
 class FanOut:
@@ -43,8 +45,10 @@ class FanOut:
         """
         if failure_report not in (b"partial", b"no"):
             raise LocalProtocolError("a fan-out cannot wait for answers")
-        transaction_id = new_transaction_id(body)
-        message_id = message_id or new_message_id()
+        # Both ids from one call to the system: it is dearer than the rest of the message.
+        ids = secrets.token_hex(16).encode()
+        transaction_id = ids[:16] if ids[:16] not in body else new_transaction_id(body)
+        message_id = message_id or ids[16:]
         pieces = self._pieces
         start = b"MSRP %b SEND\r\n" % transaction_id
         if pieces:

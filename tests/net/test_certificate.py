@@ -1,4 +1,5 @@
 import shutil
+import ssl
 import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -6,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID
 
 from sylk.errors import ConfigError, TransportError
@@ -20,6 +21,7 @@ from sylk.net.certificate import (
     ensure_certificate,
     fingerprint,
     first_certificate,
+    load_pair,
     matches_fingerprints,
     read_certificate,
 )
@@ -225,6 +227,47 @@ def test_an_expired_certificate_can_be_read(files: CertificateFiles) -> None:
     assert info.is_valid_at(NOW)
     assert not info.is_valid_at(NOW + VALIDITY)
     assert not info.is_valid_at(NOW - timedelta(days=1))
+
+
+def write_old_certificate(path: Path) -> None:
+    """Write a certificate as they were long ago: a short RSA key, a common name alone."""
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "old.example.com")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + VALIDITY)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+def test_an_old_certificate_has_its_common_name(tmp_path: Path) -> None:
+    write_old_certificate(tmp_path / "old.pem")
+    info = read_certificate(tmp_path / "old.pem")
+    assert (info.names, info.addresses, info.uris) == (("old.example.com",), (), ())
+
+
+def test_says_that_a_certificate_is_too_weak(tmp_path: Path) -> None:
+    write_old_certificate(tmp_path / "old.pem")
+    strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    strict.set_ciphers("DEFAULT@SECLEVEL=2")
+    with pytest.raises(ConfigError, match=r"old\.pem: the certificate is too weak for TLS"):
+        load_pair(strict, tmp_path / "old.pem")
+
+
+def test_leaves_nothing_half_written(tmp_path: Path) -> None:
+    (tmp_path / "self-signed.key").mkdir()
+    with pytest.raises(ConfigError, match="a certificate cannot be written here"):
+        ensure_certificate(tmp_path, ["chat.example.com"], [], NOW)
+    assert list(tmp_path.iterdir()) == [tmp_path / "self-signed.key"]
 
 
 def test_fingerprints_have_the_form_of_the_rfc() -> None:

@@ -184,6 +184,8 @@ class Conference(Application):
 
     async def _keep_pace(self, open_room: _OpenRoom) -> None:
         """Hold one sender back while most of the room is behind; a minority never slows anyone."""
+        if not open_room.laggards():
+            return
         with trio.move_on_after(PACE_LIMIT):
             while laggards := open_room.laggards():
                 await min(laggards, key=lambda chat: chat.backlog).wait_drained()

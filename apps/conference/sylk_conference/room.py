@@ -88,10 +88,12 @@ class Room:
     """The sessions of each person, by user@host, in the order of joining."""
     key: bytes = field(init=False)
     to_line: bytes = field(init=False)
+    _usual_to_line: bytes = field(init=False)
+    # The last To that named the room: clients write it without our display name, each in one way.
 
     def __post_init__(self) -> None:
         self.key = comparable(self.address.uri.encode())
-        self.to_line = b"To: " + self.address.render().encode()
+        self._usual_to_line = self.to_line = b"To: " + self.address.render().encode()
 
     # Who is here
 
@@ -164,10 +166,11 @@ class Room:
             raise Refusal("the charset is not UTF-8", _UNSUPPORTED, as_report=True)
 
     def _recipients(self, sender: Participant, to_lines: list[bytes]) -> list[Participant] | None:
-        if len(to_lines) != 1 or to_lines[0] == self.to_line:
+        if len(to_lines) != 1 or to_lines[0] == self._usual_to_line:
             return None
         key = comparable(line_uri(to_lines[0]))
         if key == self.key:
+            self._usual_to_line = to_lines[0]
             return None
         sessions = self.people.get(key)
         if sessions is None:
