@@ -7,7 +7,7 @@ U+FFFD. The joiners that emoji and several scripts need stay in texts, but not i
 """
 
 import re
-from html.parser import HTMLParser
+from html import unescape
 
 NAME_LIMIT = 40
 """Characters of a name, before the rest of it is cut off."""
@@ -28,6 +28,12 @@ _LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 
 _BLOCKS = frozenset({"br", "div", "p", "li", "tr", "h1", "h2", "h3", "h4", "blockquote", "pre"})
 _UNSEEN = frozenset({"head", "script", "style", "title"})
+# A doctype and the like have a name too, which means nothing.
+_TAG = re.compile(r"<(/?)[!?]?([A-Za-z][A-Za-z0-9]*+)[^<>]*+>")
+# The lengths are bounded: the library cannot read a number of thousands of digits.
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_BREAK = "\x0b"
 
 
 def harmless(line: str) -> str:
@@ -58,32 +64,41 @@ def harmless_name(name: str, limit: int = NAME_LIMIT) -> str:
 
 
 def text_of_html(html: str) -> str:
-    """Return the text of an HTML message: tags are dropped, blocks begin new lines."""
-    reader = _TextReader()
-    reader.feed(html[:HTML_LIMIT])
-    reader.close()
-    return "".join(reader.parts).strip("\n")
+    """Return the text of an HTML message: tags are dropped, blocks begin new lines.
+
+    The standard library's HTMLParser is not used: strangers can make it raise, or take minutes.
+    """
+    parts: list[str] = []
+    unseen = 0
+    place = 0
+    html = _without_comments(html[:HTML_LIMIT])
+    for tag in _TAG.finditer(html):
+        if not unseen:
+            parts.append(html[place : tag.start()])
+        place = tag.end()
+        closing, name = tag[1], tag[2].lower()
+        if name in _UNSEEN:
+            unseen = max(0, unseen - 1) if closing else unseen + 1
+        elif not unseen and name in _BLOCKS and (name == "br" or not closing):
+            parts.append(_BREAK)
+    if not unseen:
+        parts.append(html[place:])
+    text = _REFERENCE.sub(_resolve, _SPACE.sub(" ", "".join(parts)))
+    lines = [line.strip(" ") for line in text.split(_BREAK)]
+    return "\n".join(lines).strip("\n")
 
 
-class _TextReader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._unseen = 0
+def _without_comments(html: str) -> str:
+    kept: list[str] = []
+    place = 0
+    while (start := html.find("<!--", place)) >= 0 and (end := html.find("-->", start + 4)) >= 0:
+        kept.append(html[place:start])
+        place = end + 3
+    return "".join([*kept, html[place:]])
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _UNSEEN:
-            self._unseen += 1
-        elif tag == "br" or (tag in _BLOCKS and self.parts and self.parts[-1] != "\n"):
-            self.parts.append("\n")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.parts.append(re.sub(r"\s+", " ", data))
+def _resolve(reference: re.Match[str]) -> str:
+    return unescape(reference[0])
 
 
 def _show(match: re.Match[str]) -> str:

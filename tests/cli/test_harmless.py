@@ -93,7 +93,13 @@ def test_what_is_shown_of_a_name(name: str, shown: str) -> None:
         ("<b>Hello</b>,\n world", "Hello, world"),
         ("<html><head><title>x</title><style>p{}</style></head><body>hi</body></html>", "hi"),
         ("<p>one</p><p>two<br>three</p>", "one\ntwo\nthree"),
-        ("1 &lt; 2 &amp; 3", "1 < 2 & 3"),
+        ("<div>one</div><div>two</div>", "one\ntwo"),
+        ("1 &lt; 2 &amp; 3 &#8364; &#x20ac; &nonsense;", "1 < 2 & 3 € € &nonsense;"),
+        ("1 < 2 and <3", "1 < 2 and <3"),
+        ("<!DOCTYPE html>a<!-- <b>c -->d<!-- e", "ad<!-- e"),
+        ("<![foo[x]]>", "<![foo[x]]>"),
+        ("&#" + "9" * 5000 + ";", "&#" + "9" * 5000 + ";"),
+        ('<a href="x">link</a>', "link"),
     ],
 )
 def test_the_text_of_html(html: str, text: str) -> None:

@@ -175,22 +175,21 @@ async def test_a_sender_waits_while_the_application_does(gate: Gate) -> None:
     ):
         await caller.join()
         chat = await gate.chat()
-        link = chat.link
-        assert link is not None
-        frame = caller.line("x" * 100_000)
+        frames = b"".join(caller.line("x" * 100_000) for _ in range(300))
         async with trio.open_nursery() as nursery:
 
             async def flood() -> None:
-                await caller.msrp.stream.send_all(frame * 300)
+                await caller.msrp.stream.send_all(frames)
 
             nursery.start_soon(flood)
             await trio.testing.wait_all_tasks_blocked(0.05)
             # All that is not read yet is in the buffers of the system, and the sender is held up.
-            taken = [await anext(aiter(chat.batches()))]
-            assert INBOX_LIMIT < sum(len(one.body) for one in taken[0]) < 2 * INBOX_LIMIT
-            count = len(taken[0])
+            batches = aiter(chat.batches())
+            first = await anext(batches)
+            assert INBOX_LIMIT < sum(len(one.body) for one in first) < 2 * INBOX_LIMIT
+            count = len(first)
             while count < 300:
-                count += len(await anext(aiter(chat.batches())))
+                count += len(await anext(batches))
         assert count == 300
 
 
@@ -218,6 +217,7 @@ async def test_what_comes_after_the_end_is_told_so() -> None:
         await assert_nothing_left(server)
 
 
+@pytest.mark.usefixtures("jumping_clock")
 async def test_the_media_do_not_wait_for_ever_for_the_answer_to_a_bye() -> None:
     async def leave(chat: Chat) -> None:
         await trio.lowlevel.checkpoint()

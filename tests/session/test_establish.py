@@ -236,12 +236,6 @@ async def test_without_ack_the_call_ends_and_a_late_ack_is_answered_with_bye(
         await assert_nothing_left(server)
 
 
-@pytest.fixture
-def jumping_clock() -> MockClock:
-    """Time that jumps ahead whenever the sockets are quiet."""
-    return MockClock(autojump_threshold=0.02)
-
-
 async def test_an_ack_that_never_comes_at_all(
     answering: Answering, jumping_clock: MockClock
 ) -> None:
