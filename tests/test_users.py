@@ -127,17 +127,19 @@ def test_a_user_is_removed_and_nobody_else(path: Path) -> None:
     assert users.remove("alice", "example.com") is False
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda path: write(path, f"bob:example.com:MD5:{MD5}"),
-        lambda path: UserFile(path).set_password("bob", "example.com", "x"),
-        lambda path: os.replace(
-            write(path.with_name("new"), f"bob:example.com:MD5:{MD5}", "#"), path
-        ),
-    ],
-    ids=["in place", "by the command", "put in its place"],
-)
+def write_in_place(path: Path) -> None:
+    write(path, f"bob:example.com:MD5:{MD5}")
+
+
+def set_password(path: Path) -> None:
+    UserFile(path).set_password("bob", "example.com", "x")
+
+
+def put_another_in_its_place(path: Path) -> None:
+    os.replace(write(path.with_name("new"), f"bob:example.com:MD5:{MD5}", "#"), path)
+
+
+@pytest.mark.parametrize("change", [write_in_place, set_password, put_another_in_its_place])
 def test_a_change_is_taken_up_with_the_next_look_up(
     path: Path, change: Callable[[Path], object]
 ) -> None:

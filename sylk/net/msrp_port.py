@@ -96,6 +96,7 @@ class MsrpLink:
         """Carry a session."""
         self.sessions.add(session)
         self.scope.deadline = float("inf")
+        self.outbox.on_empty = None
         self.reason = ""
 
     def detach(self, session: MsrpSession) -> None:
@@ -105,6 +106,7 @@ class MsrpLink:
             return
         if self.outbox.pending:
             self.scope.deadline = trio.current_time() + _CLOSE_GRACE
+            self.outbox.on_empty = self.scope.cancel
         else:
             self.scope.cancel()
 

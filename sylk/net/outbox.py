@@ -49,14 +49,22 @@ class Outbox:
         self._finished = trio.Event()
         self.pending = 0
         """Bytes that wait."""
+        self.on_empty: Callable[[], None] | None = None
+        """Called each time when nothing waits any more."""
 
     def write(self, data: bytes) -> None:
-        """Send `data` at once or queue it; never waits, never raises."""
+        """Send `data` at once or queue it; never waits, never raises.
+
+        What comes while nothing waits is taken whatever its size: one message larger than the
+        limit shows no slow peer.
+        """
         if self._failed:
             return
         if self._queue:
             self._queue.append(data)
             self.pending += len(data)
+            if self.pending > self._limit:
+                self._fail(f"too slow: {self.pending} bytes wait for it")
         else:
             try:
                 sent = self._stream.try_send(data)
@@ -69,8 +77,6 @@ class Outbox:
             self.pending = len(data) - sent
             self._finished = trio.Event()
             self._nursery.start_soon(self._write_queue)
-        if self.pending > self._limit:
-            self._fail(f"too slow: {self.pending} bytes wait for it")
 
     def close(self) -> None:
         """Drop what waits and whatever is written from now on, without calling `on_failure`."""
@@ -99,6 +105,8 @@ class Outbox:
             self._fail(str(error))
         finally:
             self._finished.set()
+            if self.on_empty is not None:
+                self.on_empty()
 
     def _write_some(self) -> None:
         while self._queue:

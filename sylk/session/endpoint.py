@@ -6,6 +6,7 @@ what belongs to a call to that call, and hands every request that belongs to non
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -49,7 +50,11 @@ ACCEPTED_BODIES: Mapping[str, Sequence[str]] = {"INVITE": ("application/sdp",)}
 MEDIA_GRACE = 2.0
 """Seconds for which the media of a call outlive our BYE at most."""
 
+ANSWER_TIMEOUT = 180.0
+"""Seconds in which an INVITE must be answered: proxies wait no longer (RFC 3261 Timer C)."""
+
 _MEDIA = "media"
+_ANSWER = "answer"
 
 
 @dataclass(slots=True)
@@ -81,7 +86,9 @@ class Endpoint:
             server_name=settings.name,
             random_token=lambda: secrets.token_hex(10),
         )
-        self.transports = SipTransports(settings.sip, self._receive, self._flow_failed)
+        self.transports = SipTransports(
+            settings.sip, self._receive, self._flow_failed, in_use=self._carries_call
+        )
         try:
             self.msrp = MsrpPort(settings.msrp, self.clock)
         except TransportError:
@@ -89,6 +96,7 @@ class Endpoint:
             raise
         self._on_request = on_request
         self._calls: set[Call] = set()
+        self._flows: Counter[Flow] = Counter()
         self._calls_by_dialog: dict[tuple[str, str, str], Call] = {}
         self._calls_by_invite: dict[ServerTransaction, Call] = {}
         self._calls_by_request: dict[ClientTransaction, Call] = {}
@@ -159,9 +167,23 @@ class Endpoint:
             server_transaction=incoming.transaction,
         )
         call = Call(self, usage, incoming.flow)
-        self._calls.add(call)
+        self._add(call)
         self._calls_by_invite[incoming.transaction] = call
+        deadline = trio.current_time() + ANSWER_TIMEOUT
+        self.clock.set((_ANSWER, call), deadline, lambda _now: self._give_up_waiting(call))
         return call
+
+    def _add(self, call: Call) -> None:
+        self._calls.add(call)
+        self._flows[call.flow] += 1
+
+    def _give_up_waiting(self, call: Call) -> None:
+        if not call.is_over:
+            logger.warning("no answer was given within %g s to %s", ANSWER_TIMEOUT, call.call_id)
+            call.hang_up("not answered", 480)
+
+    def _carries_call(self, flow: Flow) -> bool:
+        return flow in self._flows
 
     def outgoing_call(
         self, request: Request, negotiation: Negotiation, contact: str, flow: Flow
@@ -169,7 +191,7 @@ class Endpoint:
         """Send an INVITE over `flow` and return its call."""
         usage = InviteUsage(self.core, negotiation, request, contact)
         call = Call(self, usage, flow)
-        self._calls.add(call)
+        self._add(call)
         usage.client_transaction = self._send(call, request, flow)
         self.flush()
         return call
@@ -183,6 +205,7 @@ class Endpoint:
             self._calls_by_dialog[usage.dialog.key] = call
         if usage.server_transaction is not None and usage.state is not State.INCOMING:
             self._calls_by_invite.pop(usage.server_transaction, None)
+            self.clock.set((_ANSWER, call), None, call.ring_alarm)
         if usage.cancel_wanted and usage.client_transaction is not None:
             usage.cancel_wanted = False
             self.core.cancel(usage.client_transaction, trio.current_time())
@@ -194,7 +217,12 @@ class Endpoint:
 
     def forget(self, call: Call) -> None:
         """Drop every reference to a call that is over."""
-        self._calls.discard(call)
+        if call not in self._calls:
+            return
+        self._calls.remove(call)
+        self._flows[call.flow] -= 1
+        if not self._flows[call.flow]:
+            del self._flows[call.flow]
         usage = call.usage
         if usage.dialog is not None:
             self._calls_by_dialog.pop(usage.dialog.key, None)

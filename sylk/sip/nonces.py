@@ -23,7 +23,7 @@ NONCE_LIFETIME = 300.0
 """For how long a nonce can be used, in seconds."""
 
 MAX_NONCES = 10_000
-"""How many used nonces are remembered, each in about 500 bytes."""
+"""How many used nonces are remembered, each in about 400 bytes."""
 
 REORDERING_WINDOW = 32
 """How far a count may be behind the highest; a client has far fewer requests under way."""

@@ -338,6 +338,7 @@ async def test_a_peer_that_reads_nothing_is_given_up() -> None:
             say(user, bytes(100_000))
             if user.link.outbox.pending:
                 break
+        say(user, bytes(10_000))
         assert (await user.next_closed()).startswith("too slow")
 
 

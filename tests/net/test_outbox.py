@@ -201,3 +201,17 @@ async def test_a_writer_that_outlives_the_failure_tells_it_no_second_time(
         await trio.testing.wait_all_tasks_blocked()
         outbox.write(b"d")
     assert failures == ["too slow: 4 bytes wait for it"]
+
+
+async def test_one_message_larger_than_the_limit_is_taken_when_nothing_waits() -> None:
+    stream, failures = MemoryStream(), Failures()
+    emptied: list[bool] = []
+    async with trio.open_nursery() as nursery:
+        outbox = Outbox(stream, nursery, failures.append, limit=10)
+        outbox.on_empty = lambda: emptied.append(True)
+        outbox.write(b"x" * 50)
+        stream.allow(50)
+        await outbox.wait_empty()
+    assert bytes(stream.written) == b"x" * 50
+    assert not failures
+    assert emptied == [True]

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 import trio.testing
+from trio.testing import MockClock
 
 from sylk.errors import SessionEnded
 from sylk.msrp.outstanding import MAX_TRANSACTIONS
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session import Broadcast, Chat, ChatMessage, Invitation
 from sylk.session.chat import INBOX_LIMIT, SEND_PAUSE
+from sylk.session.endpoint import MEDIA_GRACE
 from tests.end_to_end.wire_msrp import render_frame
 from tests.peers import (
     DOMAIN,
@@ -217,16 +219,18 @@ async def test_what_comes_after_the_end_is_told_so() -> None:
         await assert_nothing_left(server)
 
 
-@pytest.mark.usefixtures("jumping_clock")
-async def test_the_media_do_not_wait_for_ever_for_the_answer_to_a_bye() -> None:
+async def test_the_media_do_not_wait_for_ever_for_the_answer_to_a_bye(
+    jumping_clock: MockClock,
+) -> None:
     async def leave(chat: Chat) -> None:
         await trio.lowlevel.checkpoint()
 
     async with running_server(application=accepting(leave)) as server, Caller(server) as caller:
         await caller.join()
         await caller.sip.request("BYE")
-        # Nobody answers it; the connection is closed in MEDIA_GRACE all the same.
+        # Nobody answers it; the connection is closed all the same.
         assert await caller.msrp.rest() == []
+        assert MEDIA_GRACE <= jumping_clock.current_time() < MEDIA_GRACE + 1
         assert server.endpoint.call_count == 1
         assert len(server.endpoint.msrp.registry) == 0
 

@@ -296,12 +296,14 @@ def test_the_messages_of_the_corpus() -> None:
             line = re.sub(r"\s+", " ", match[2]).strip()
             if not line.startswith("Digest ") or "..." in line:
                 continue
-            # RFC 3665 forgets a comma in one place.
+            # RFC 3665 forgets what qop needs in some places, and a comma in another.
+            if not match[1] and "qop=" in line and "cnonce=" not in line:
+                continue
             line = line.replace('com" nonce', 'com", nonce')
             (value,) = parse_challenges([line]) if match[1] else parse_credentials([line])
             assert value.realm
             seen += 1
-    assert seen > 40
+    assert seen > 30
 
 
 challenges = st.builds(

@@ -1,0 +1,328 @@
+"""The endpoint between the sockets and the calls: the ways of requests, and what is left behind."""
+
+import logging
+import socket
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from sylk.errors import SessionEnded, TransportError
+from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.sip_transports import SipTransportSettings
+from sylk.session import Invitation
+from sylk.session.dial import Dialled
+from sylk.session.endpoint import Endpoint, EndpointSettings
+from sylk.sip.core import IncomingRequest
+from sylk.sip.flow import Flow
+from tests.peers import (
+    DOMAIN,
+    HOST,
+    PATIENCE,
+    Callee,
+    Caller,
+    Scripted,
+    alarms_of,
+    assert_nothing_left,
+    chat_offer,
+    living_tasks,
+    refuse_nothing,
+    running_endpoint,
+    running_server,
+    sip_port,
+    take_message,
+)
+
+
+async def hold(invitation: Invitation) -> None:
+    async with invitation.accept() as chat:
+        async for _ in chat:
+            pass
+
+
+async def leave(invitation: Invitation) -> None:
+    async with invitation.accept():
+        await trio.lowlevel.checkpoint()
+
+
+class TcpPhone:
+    """A TCP port that takes the requests to a Contact."""
+
+    def __init__(self) -> None:
+        self._socket = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.port = 0
+
+    async def open(self) -> None:
+        await self._socket.bind((HOST, 0))
+        self._socket.listen()
+        self.port = self._socket.getsockname()[1]
+
+    async def take_bye(self) -> None:
+        """Wait for a connection with a BYE, and answer it."""
+        with trio.fail_after(PATIENCE):
+            connection, _ = await self._socket.accept()
+            with connection:
+                data = b""
+                while (taken := take_message(data)) is None:
+                    data += await connection.recv(65536)
+                assert taken[0].method == "BYE"
+                await connection.send(taken[0].answer("200 OK"))
+                assert await connection.recv(1) == b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def with_contact(invite: bytes, contact: str) -> bytes:
+    head, _, rest = invite.partition(b"Contact: ")
+    return head + f"Contact: {contact}\r\n".encode() + rest.partition(b"\r\n")[2]
+
+
+# Ways
+
+
+@pytest.mark.parametrize("host", [HOST, "localhost"])
+async def test_a_bye_finds_a_peer_whose_connection_is_gone(host: str) -> None:
+    """The INVITE came over TCP; that connection is closed, but the Contact can be reached."""
+    stands, may_leave = trio.Event(), trio.Event()
+
+    async def wait(invitation: Invitation) -> None:
+        async with invitation.accept():
+            stands.set()
+            await may_leave.wait()
+
+    phone = TcpPhone()
+    await phone.open()
+    async with (
+        running_server(application=Scripted(wait)) as server,
+        Caller(server, transport="tcp") as caller,
+    ):
+        invite = caller.request("INVITE", body=chat_offer(caller.path))
+        await caller.sip.send(with_contact(invite, f"<sip:a@{host}:{phone.port};transport=tcp>"))
+        assert (await caller.await_answer()).status == 200
+        await caller.acknowledge()
+        await caller.connect()
+        with trio.fail_after(PATIENCE):
+            await stands.wait()
+        caller.sip.close()
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(phone.take_bye)
+            may_leave.set()
+            await assert_nothing_left(server)
+            server.endpoint.transports.close()
+    phone.close()
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "<sip:a@no-such-host.invalid>",
+        "<sip:a@127.0.0.1:1;transport=tcp>",
+        "<sip:a@127.0.0.1;transport=sctp>",
+        "<sips:a@127.0.0.1>",
+    ],
+)
+async def test_a_peer_that_cannot_be_reached_is_forgotten(contact: str) -> None:
+    async with (
+        running_server(application=Scripted(leave)) as server,
+        Caller(server) as caller,
+    ):
+        invite = caller.request("INVITE", body=chat_offer(caller.path))
+        await caller.sip.send(with_contact(invite, contact))
+        assert (await caller.await_answer()).status in (200, 400)
+        if caller.remote_path:
+            await caller.acknowledge()
+            await caller.connect()
+        await assert_nothing_left(server)
+
+
+async def test_a_udp_peer_that_is_gone_is_forgotten(jumping_clock: MockClock) -> None:
+    async with running_server(application=Scripted(leave)) as server:
+        async with Caller(server) as caller:
+            await caller.join()
+            await caller.sip.request("BYE")
+            caller.sip.close()
+            with trio.fail_after(64):
+                await server.endpoint.wait_calls_over()
+        await assert_nothing_left(server)
+        assert jumping_clock.current_time() < 40
+
+
+async def test_the_way_back_through_a_nat_is_the_way_it_came() -> None:
+    """Via and Contact name an address that nobody can reach; the packet tells the true one."""
+    async with (
+        running_server(application=Scripted(leave)) as server,
+        Caller(server) as caller,
+    ):
+        invite = caller.request("INVITE", body=chat_offer(caller.path))
+        private = invite.replace(f"{HOST}:{caller.sip.port}".encode(), b"192.0.2.1:5060")
+        await caller.sip.send(private)
+        assert (await caller.await_answer()).status == 200
+        await caller.acknowledge()
+        await caller.connect()
+        await caller.await_bye()
+        await assert_nothing_left(server)
+
+
+async def test_an_answer_in_tcp_leaves_over_the_connection_of_its_request() -> None:
+    async with (
+        running_server(application=Scripted(leave)) as server,
+        Caller(server, transport="tcp") as caller,
+    ):
+        assert (await caller.join()).answer is not None
+        final = caller.answer
+        assert final is not None
+        assert f":{sip_port(server.endpoint, 'tcp')};transport=tcp>" in final["Contact"]
+        await caller.await_bye()
+        await assert_nothing_left(server)
+
+
+# What belongs to nothing
+
+
+async def test_what_belongs_to_no_call_is_answered_without_making_one() -> None:
+    async with running_server() as server, Caller(server) as caller:
+        assert (await caller.ask("OPTIONS")).status == 200
+        for method, status in {"REGISTER": 405, "INFO": 405, "FOO": 501, "CANCEL": 481}.items():
+            assert (await caller.ask(method)).status == status
+        caller_to = caller.request("BYE").replace(
+            b"@example.com>\r\nCall-ID", b"@x>;tag=1\r\nCall-ID"
+        )
+        await caller.sip.send(caller_to)
+        assert (await caller.sip.response("BYE")).status == 481
+        for header, status in {
+            "Require: 100rel": 420,
+            "Accept: application/pkcs7-mime": 406,
+            "Content-Encoding: gzip": 415,
+        }.items():
+            caller.call_id += "x"
+            final = await caller.ask("INVITE", header, body=chat_offer(caller.path))
+            assert (header, final.status) == (header, status)
+            await caller.acknowledge()
+        caller.call_id += "x"
+        final = await caller.ask("INVITE", body=b"<x/>", content_type="text/xml")
+        assert (final.status, final["Accept"]) == (415, "application/sdp")
+        assert server.endpoint.call_count == 0
+        # Answers that nobody asked for, and ACKs to nothing, are dropped.
+        await caller.sip.send(caller.request("ACK"))
+        stray = caller.request("OPTIONS").partition(b"\r\n")[2]
+        await caller.sip.send(b"SIP/2.0 200 OK\r\n" + stray)
+        assert (await caller.ask("OPTIONS")).status == 200
+
+
+async def test_garbage_and_keep_alives_harm_nobody() -> None:
+    async with (
+        running_server() as server,
+        Caller(server) as udp,
+        Caller(server, transport="tcp") as tcp,
+    ):
+        for garbage in (b"\r\n\r\n", b"\0\0\0\0", b"\xff" * 100, b"INVITE", b"SIP/2.0 200"):
+            await udp.sip.send(garbage)
+        await tcp.sip.send(b"\r\n\r\n")
+        assert (await udp.ask("OPTIONS")).status == 200
+        await tcp.sip.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with pytest.raises(EOFError):
+            while True:
+                await tcp.sip.receive()
+
+
+# Faults of our own
+
+
+async def test_a_bug_that_one_message_brings_out_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_incoming: IncomingRequest) -> None:
+        raise RuntimeError("a bug")
+
+    async with running_endpoint(fail) as endpoint, Caller(endpoint) as caller:
+        await caller.sip.send(caller.request("MESSAGE"))
+        with trio.fail_after(PATIENCE):
+            while not caplog.records:
+                await trio.testing.wait_all_tasks_blocked()
+        (record,) = caplog.records
+        assert record.levelno == logging.ERROR
+        assert record.exc_info is not None
+        assert (await caller.ask("OPTIONS")).status == 200
+
+
+def test_a_port_that_is_taken_leaves_none_open() -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = EndpointSettings(
+            sip=SipTransportSettings(HOST, 0, 0), msrp=MsrpPortSettings(HOST, port)
+        )
+        # An unclosed socket would be a ResourceWarning, which fails the test.
+        with pytest.raises(TransportError, match=str(port)):
+            Endpoint(settings, refuse_nothing)
+
+
+async def test_nothing_runs_once_the_endpoint_is_cancelled() -> None:
+    before = living_tasks()
+    async with running_endpoint() as endpoint:
+        assert living_tasks() > before
+        assert alarms_of(endpoint) == 0
+        await endpoint.wait_calls_over()
+    assert living_tasks() == before
+
+
+@pytest.mark.parametrize(
+    ("transport", "contact"),
+    [("udp", "<sip:u@192.0.2.1:{}>"), ("tcp", "<sip:u@192.0.2.1:{};transport=tcp>")],
+)
+async def test_the_contact_is_the_address_that_the_peer_reached(
+    transport: str, contact: str
+) -> None:
+    async with running_endpoint() as endpoint:
+        flow = Flow(transport, ("192.0.2.1", 9), ("192.0.2.2", 9))
+        port = sip_port(endpoint, transport)
+        assert endpoint.contact_for(flow, "u") == contact.format(port)
+
+
+async def test_a_stream_keeps_its_way_while_another_call_ends() -> None:
+    """Two calls over one connection: the end of one is no end of the other."""
+    async with (
+        running_server(application=Scripted(hold)) as server,
+        Caller(server, "alice", transport="tcp") as alice,
+        Caller(server, "bob", transport="tcp") as bob,
+    ):
+        unused, bob.sip = bob.sip, alice.sip
+        await alice.join()
+        await bob.join()
+        assert server.endpoint.transports.connection_count == 2
+        assert (await alice.bye()).status == 200
+        assert await bob.send(None) == 200
+        assert (await bob.bye()).status == 200
+        await assert_nothing_left(server)
+        unused.close()
+
+
+async def test_an_invite_that_is_refused_by_nobody_reachable() -> None:
+    """Our INVITE finds a port where nobody listens: the system says so, and the call fails."""
+    async with Callee() as callee:
+        target = callee.destination
+    async with running_endpoint() as endpoint:
+        with pytest.raises(SessionEnded) as caught:
+            async with Dialled(endpoint, target, invite_timeout=0.2):
+                raise AssertionError("nobody is there")
+        assert caught.value.status in (408, 503)
+
+
+async def test_peers_of_one_domain_are_told_apart_by_their_dialogs() -> None:
+    async with (
+        running_server(application=Scripted(hold)) as server,
+        Caller(server, "alice") as one,
+        Caller(server, "alice") as two,
+    ):
+        two.call_id = one.call_id
+        await one.join()
+        await two.join()
+        assert (await one.bye()).status == 200
+        assert await two.send(None) == 200
+        assert (await two.bye()).status == 200
+        assert one.address == two.address == f"alice@{DOMAIN}"
+        await assert_nothing_left(server)
