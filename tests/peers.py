@@ -354,6 +354,15 @@ class SipPeer:
         message, self._buffer = taken
         return message
 
+    async def rest(self) -> list[SipMessage]:
+        """Return all the messages that come until the connection is closed."""
+        messages: list[SipMessage] = []
+        try:
+            while True:
+                messages.append(await self.receive())
+        except EOFError:
+            return messages
+
     async def response(self, method: str) -> SipMessage:
         """Return the next final response to a `method`; requests wait meanwhile."""
         put_aside: list[SipMessage] = []

@@ -6,9 +6,10 @@ first use on, which takes a right password, a nonce is remembered until it expir
 highest nonce count (RFC 7616 section 3.4) and which of the counts just below have come:
 datagrams overtake each other.
 
-The number of remembered nonces is bounded. Over the bound the one that was issued first is
-forgotten, and from then on no nonce counts that is as old as that one or older: what is forgotten
-can never be used again. Its owner is challenged anew, as after the expiry.
+The number of remembered nonces is bounded. Over the bound the one that was issued first makes
+room, and a nonce that is as old as all that are remembered, or older, is not good. So what was
+forgotten can never be used again: there is no room for it until the others expire, and it expires
+before them. Its owner is challenged anew, as after the expiry.
 """
 
 import hmac
@@ -77,8 +78,6 @@ class Nonces:
         self._key = "".join(random_token() for _ in range(_SECRETS)).encode()
         self._used: dict[str, _Counts] = {}
         self._expiries: DeadlineHeap[str] = DeadlineHeap()
-        # Nonces that expire then, or earlier, are forgotten if they are not among those above.
-        self._forgotten_until = float("-inf")
 
     def __len__(self) -> int:
         """Return how many used nonces are remembered."""
@@ -103,14 +102,14 @@ class Nonces:
         counts = self._used.get(nonce)
         if counts is not None:
             return count is not None and counts.take(count)
-        if expiry <= self._forgotten_until or not self._make_room(expiry):
+        if not self._make_room(expiry):
             return False
         self._used[nonce] = _Counts(_CLOSED if count is None else count)
         self._expiries.add(expiry, nonce)
         return True
 
     def _make_room(self, expiry: float) -> bool:
-        """Forget the oldest nonce if there are too many; False if the new one is the oldest."""
+        """Forget the oldest nonce if there are too many; False if the new one is as old."""
         if len(self._used) < self._max_nonces:
             return True
         oldest = self._expiries.next()
@@ -119,7 +118,6 @@ class Nonces:
         forgotten = self._expiries.pop_due(oldest)
         assert forgotten is not None
         del self._used[forgotten]
-        self._forgotten_until = max(self._forgotten_until, oldest)
         return True
 
     def _expiry(self, nonce: str, source: str) -> float | None:

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Mapping
 
 import pytest
@@ -232,6 +233,14 @@ def test_an_unknown_user_and_a_wrong_password_get_the_same_answer() -> None:
         answers.append(Response.to_request(request, error.status, headers=error.headers))
         assert authenticator.remembered == 0
     assert answers[0] == answers[1] == answers[2]
+
+
+def test_who_guesses_the_user_that_nobody_is_stays_outside() -> None:
+    names = [f"secret{number}" for number in range(1, 10)]
+    for name, password in itertools.pairwise(names):
+        authenticator = make_authenticator()
+        value = answer(challenges_of(authenticator), username=name, password=password)
+        assert stale_of(refusal_of(authenticator, with_answer(value))) is False
 
 
 def test_the_log_line_of_a_refusal_is_short_and_on_one_line() -> None:

@@ -1,0 +1,412 @@
+"""The server: routing, admission, faults of applications, and its end."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from sylk.application import Application, NoSettings
+from sylk.errors import ConfigError, SessionEnded, TransportError
+from sylk.log import LineFormatter
+from sylk.server import STOP_GRACE, Server
+from sylk.session import Invitation
+from tests.peers import (
+    DOMAIN,
+    HOST,
+    PATIENCE,
+    Caller,
+    Scripted,
+    assert_nothing_left,
+    chat_offer,
+    living_tasks,
+    msrp_port,
+    running_server,
+    server_config,
+)
+
+
+@pytest.fixture
+def jumping_clock() -> MockClock:
+    return MockClock(autojump_threshold=0.02)
+
+
+async def hold(invitation: Invitation) -> None:
+    async with invitation.accept() as chat:
+        async for _ in chat:
+            pass
+
+
+# Settings
+
+
+def test_settings_reach_the_endpoint_and_the_applications() -> None:
+    config = server_config(
+        {
+            "SIP": {"local_tcp_port": "none", "advertised_ip": "192.0.2.1", "max_sessions": 7},
+            "MSRP": {"outbox_limit": 123456, "establish_timeout": 3},
+            "Conference": {"max_rooms": 5},
+        }
+    )
+    assert config.endpoint.sip.tcp_port is None
+    assert config.endpoint.sip.advertised_host == "192.0.2.1"
+    # The paths follow unless they are set apart.
+    assert config.endpoint.msrp.advertised_host == "192.0.2.1"
+    assert config.endpoint.msrp.outbox_limit == 123456
+    assert config.endpoint.msrp.establish_timeout == 3
+    assert config.max_sessions == 7
+    assert config.applications["conference"].settings.max_rooms == 5
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("Server", "default_application", "nobody"),
+        ("Server", "application_map", "a:nobody"),
+        ("Conference", "max_rooms", "0"),
+        ("Conference", "no_such", "1"),
+        ("Confrence", "max_rooms", "1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(section: str, key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        server_config({section: {key: value}})
+    assert section in str(caught.value)
+
+
+def test_a_disabled_application_may_keep_its_section() -> None:
+    config = server_config(
+        {"Server": {"disabled_applications": "echo"}, "Echo": {"session_limit": 5}}
+    )
+    assert "echo" not in config.applications
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    async with running_server() as server:
+        port = msrp_port(server.endpoint)
+        with pytest.raises(TransportError, match=f"{port}"):
+            Server(server_config({"MSRP": {"local_tcp_port": port}}))
+
+
+# Routing and admission
+
+
+@pytest.mark.parametrize(
+    ("user", "header", "is_room"),
+    [
+        ("lobby", "", True),
+        ("echo", "", False),
+        ("lobby", "echo", False),
+        ("echo", "conference", True),
+    ],
+)
+async def test_the_application_is_found(user: str, header: str, is_room: bool) -> None:
+    headers = [f"X-Sylk-App: {header}"] if header else []
+    async with (
+        running_server() as server,
+        Caller(server, room=f"{user}@{DOMAIN}", headers=headers) as caller,
+    ):
+        final = await caller.invite()
+        assert ("isfocus" in final["Contact"]) is is_room
+        assert (b"a=chatroom" in final.body) is is_room
+
+
+async def test_an_application_that_is_not_there_is_404() -> None:
+    settings = {"Server": {"disabled_applications": "echo"}}
+    async with running_server(settings) as server:
+        for user, header in (("echo", []), ("x", ["X-Sylk-App: nobody"])):
+            async with Caller(server, room=f"{user}@{DOMAIN}", headers=header) as caller:
+                assert (await caller.invite()).status == 404
+                await caller.acknowledge()
+        await assert_nothing_left(server)
+
+
+async def test_a_stranger_is_403_and_may_ask_for_options() -> None:
+    async with (
+        running_server({"SIP": {"trusted_peers": "192.0.2.0/24"}}) as server,
+        Caller(server) as caller,
+    ):
+        assert (await caller.invite()).status == 403
+        await caller.acknowledge()
+        assert (await caller.ask("MESSAGE")).status == 403
+        assert (await caller.ask("OPTIONS")).status == 200
+        await assert_nothing_left(server)
+
+
+async def test_too_many_calls_are_503_until_one_ends() -> None:
+    async with (
+        running_server({"SIP": {"max_sessions": 1}}) as server,
+        Caller(server, "alice") as alice,
+        Caller(server, "bob") as bob,
+    ):
+        await alice.join()
+        final = await bob.invite()
+        assert final.status == 503
+        assert "Retry-After" in final
+        await bob.acknowledge()
+        assert (await alice.bye()).status == 200
+        await assert_nothing_left(server)
+        async with Caller(server, "bob") as again:
+            assert (await again.invite()).status == 200
+
+
+# Faults of applications
+
+
+class Log(logging.Handler):
+    """What is logged, as the log would show it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(LineFormatter())
+        self.entries: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.entries.append(self.format(record))
+
+    @property
+    def errors(self) -> list[str]:
+        return [entry for entry in self.entries if " ERROR " in entry.partition("\n")[0]]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    root = logging.getLogger()
+    level, handler = root.level, Log()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+async def plain_fault(_invitation: Invitation) -> None:
+    await trio.lowlevel.checkpoint()
+    raise ValueError("a bug")
+
+
+async def fault_in_a_nursery(invitation: Invitation) -> None:
+    async with trio.open_nursery() as outer, trio.open_nursery() as inner:
+        outer.start_soon(trio.sleep_forever)
+        inner.start_soon(plain_fault, invitation)
+
+
+async def two_faults(invitation: Invitation) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(plain_fault, invitation)
+        nursery.start_soon(plain_fault, invitation)
+
+
+@pytest.mark.parametrize("fault", [plain_fault, fault_in_a_nursery, two_faults])
+async def test_an_application_that_raises_costs_that_one_request_alone(
+    fault: Callable[[Invitation], Awaitable[None]], log: Log
+) -> None:
+    async def script(invitation: Invitation) -> None:
+        if invitation.request_uri.user == "bad":
+            await fault(invitation)
+        await hold(invitation)
+
+    async with (
+        running_server(application=Scripted(script)) as server,
+        Caller(server, "alice") as alice,
+        Caller(server, "bob", room=f"bad@{DOMAIN}") as bob,
+    ):
+        await alice.join()
+        assert (await bob.invite()).status == 500
+        await bob.acknowledge()
+        (entry,) = log.errors
+        assert f"[{bob.call_id}]" in entry
+        assert "ValueError: a bug" in entry
+        assert "Traceback" in entry
+        assert await alice.send(None) == 200
+        assert (await alice.bye()).status == 200
+        await assert_nothing_left(server)
+
+
+class Forgetful(Application):
+    """A handler that raises before there is anything to wait for."""
+
+    name = "forgetful"
+
+    @property
+    def handle_invitation(self) -> Callable[[Invitation], Awaitable[None]]:
+        def fail(_invitation: Invitation) -> Awaitable[None]:
+            raise ValueError("a bug")
+
+        return fail
+
+
+async def test_a_handler_that_is_not_asynchronous_is_a_fault_like_any_other() -> None:
+    async with (
+        running_server(application=Forgetful(NoSettings())) as server,
+        Caller(server) as caller,
+    ):
+        assert (await caller.invite()).status == 500
+        await caller.acknowledge()
+        await assert_nothing_left(server)
+
+
+async def test_a_session_that_ends_is_no_fault(log: Log) -> None:
+    async def script(_invitation: Invitation) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(end)
+            await trio.sleep_forever()
+
+    async def end() -> None:
+        await trio.lowlevel.checkpoint()
+        raise SessionEnded("enough", 486)
+
+    async with (
+        running_server(application=Scripted(script)) as server,
+        Caller(server) as caller,
+    ):
+        assert (await caller.invite()).status == 480
+        assert log.errors == []
+        assert any("ended: enough" in entry for entry in log.entries)
+
+
+# Start and end
+
+
+class Timed(Application):
+    """Tells when it was started and stopped, and waits where it is told to."""
+
+    name = "timed"
+
+    def __init__(self) -> None:
+        super().__init__(NoSettings())
+        self.may_start = trio.Event()
+        self.entered = trio.Event()
+        self.history: list[str] = []
+
+    async def __aenter__(self) -> Self:
+        self.entered.set()
+        await self.may_start.wait()
+        self.history.append("started")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.history.append("stopped")
+
+    async def handle_invitation(self, invitation: Invitation) -> None:
+        self.history.append("handled")
+        try:
+            await hold(invitation)
+        finally:
+            self.history.append("left")
+
+
+async def test_the_first_packet_while_starting_and_the_last_while_stopping() -> None:
+    application = Timed()
+    config = server_config()
+    config.applications = {"timed": application}
+    config.routing = type(config.routing)("timed", {}, ["timed"])
+    server = Server(config)
+    async with trio.open_nursery() as nursery, Caller(server, "alice") as early:
+        nursery.start_soon(server.run)
+        with trio.fail_after(PATIENCE):
+            await application.entered.wait()
+        assert (await early.invite()).status == 503
+        await early.acknowledge()
+        application.may_start.set()
+        await trio.testing.wait_all_tasks_blocked()
+        async with Caller(server, "bob") as bob, Caller(server, "carol") as late:
+            await bob.join()
+            server.stop.set()
+            bye = await bob.sip.request("BYE")
+            # The server waits for the answer to its BYE; who comes now comes too late.
+            assert (await late.invite()).status == 503
+            assert "stopped" not in application.history
+            await bob.sip.send(bye.answer("200 OK"))
+            with trio.fail_after(PATIENCE):
+                assert await bob.msrp.rest() == []
+        with trio.fail_after(PATIENCE):
+            while nursery.child_tasks:
+                await trio.testing.wait_all_tasks_blocked()
+    assert application.history == ["started", "handled", "left", "stopped"]
+    assert server.endpoint.call_count == 0
+
+
+async def test_a_stop_in_the_middle_of_everything(jumping_clock: MockClock) -> None:
+    """Callers at every stage; none of them answers; the server ends in time all the same."""
+    thinking = trio.Event()
+
+    async def script(invitation: Invitation) -> None:
+        if invitation.request_uri.user == "think":
+            thinking.set()
+            await trio.sleep_forever()
+        await hold(invitation)
+
+    before = living_tasks()
+    config = server_config()
+    config.applications = {"scripted": Scripted(script)}
+    config.routing = type(config.routing)("scripted", {}, ["scripted"])
+    server = Server(config)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        async with (
+            Caller(server, "a", room=f"think@{DOMAIN}") as unanswered,
+            Caller(server, "b") as unacknowledged,
+            Caller(server, "c") as unconnected,
+            Caller(server, "d", transport="tcp") as half_bound,
+            Caller(server, "e") as talking,
+        ):
+            await unanswered.sip.send(
+                unanswered.request("INVITE", body=chat_offer(unanswered.path))
+            )
+            await thinking.wait()
+            await unacknowledged.invite()
+            for caller in (unconnected, half_bound):
+                await caller.invite()
+                await caller.acknowledge()
+            await half_bound.open_msrp()
+            await half_bound.msrp.send(half_bound.frame(None)[:40])
+            await talking.join()
+            await talking.msrp.send(talking.line("x" * 1000)[:500])
+            stopped_at = jumping_clock.current_time()
+            server.stop.set()
+            assert (await unanswered.await_answer()).status == 480
+            for caller in (unconnected, half_bound, talking):
+                assert (await caller.sip.request("BYE"))["User-Agent"].startswith("Sylk/")
+            assert await talking.msrp.rest() == []
+            while nursery.child_tasks:
+                await trio.testing.wait_all_tasks_blocked()
+            # Nobody answers the BYEs, and before its ACK one cannot even be sent.
+            assert jumping_clock.current_time() - stopped_at <= STOP_GRACE + 0.5
+    assert living_tasks() == before
+    assert len(server.endpoint.msrp.registry) == 0
+    assert server.endpoint.transports.connection_count == 0
+
+
+async def test_a_stop_when_nobody_is_there() -> None:
+    server = Server(server_config())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        assert {transport for transport, _ in server.endpoint.transports.listening} == {
+            "udp",
+            "tcp",
+        }
+        server.stop.set()
+    assert server.endpoint.call_count == 0
+
+
+async def test_the_log_says_where_the_server_listens_and_whom_it_refuses(log: Log) -> None:
+    settings = {"SIP": {"local_tcp_port": "none", "trusted_peers": "none"}}
+    async with running_server(settings) as server, Caller(server) as caller:
+        ((_, (_, port)),) = server.endpoint.transports.listening
+        assert (await caller.invite()).status == 403
+    said = "\n".join(log.entries)
+    assert f"listening for SIP on udp {HOST} port {port}" in said
+    assert "listening for MSRP on tcp" in said
+    assert "applications: conference, echo" in said
+    refusal = f"refused INVITE from sip:alice@{DOMAIN} ({HOST}:{caller.sip.port})"
+    assert f"[{caller.call_id}] {refusal}" in said
