@@ -240,10 +240,12 @@ class MsrpPeer:
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
         self._buffer = b""
+        self._sending = trio.Lock()
 
     async def send(self, data: bytes) -> None:
         with trio.fail_after(PATIENCE):
-            await self.stream.send_all(data)
+            async with self._sending:
+                await self.stream.send_all(data)
 
     async def receive(self) -> Frame:
         """Return the next frame; raises EOFError when the connection is closed."""

@@ -1,6 +1,6 @@
 """How applications are found: installed ones, and files in a folder of the operator's."""
 
-import importlib.metadata
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,10 +30,10 @@ def installed(tmp_path: Path) -> Iterator[Path]:
     (folder / "stranger-1.0.dist-info").mkdir(parents=True)
     (folder / "stranger-1.0.dist-info" / "METADATA").write_text("Name: stranger\nVersion: 1.0\n")
     sys.path.insert(0, str(folder))
-    importlib.metadata.MetadataPathFinder.invalidate_caches()
+    importlib.invalidate_caches()
     yield folder
     sys.path.remove(str(folder))
-    importlib.metadata.MetadataPathFinder.invalidate_caches()
+    importlib.invalidate_caches()
 
 
 def install(folder: Path, name: str, reference: str) -> None:

@@ -3,7 +3,7 @@
 The editor is prompt_toolkit, which runs an event loop of its own, so it lives in one worker thread
 for as long as the chat. Lines go from it to the trio thread by `run_sync_soon`, messages the other
 way by `call_soon_threadsafe`; neither side ever waits for the other. Between the two stands one
-bounded queue, so a terminal that is stopped (Ctrl-S) costs old lines and nothing else.
+bounded queue, so a terminal that takes nothing costs old lines and nothing else.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from datetime import datetime
 
 import trio
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.input import create_input
@@ -59,7 +58,6 @@ class Terminal:
         self._prompt = prompt
         self._waiting: deque[Line] = deque(maxlen=SCROLL_LIMIT)
         self._is_editing = False
-        self._is_printing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = threading.Event()
         self._session: PromptSession[str] | None = None
@@ -152,9 +150,18 @@ class Terminal:
             self._session.app.exit(result="")
 
     def _print_above(self) -> None:
-        if self._waiting and not self._is_printing:
-            self._is_printing = True
-            run_in_terminal(self._print_waiting)
+        """Take the edited line away, print, and have it drawn again below.
+
+        The library's `run_in_terminal` is not used: it lets go of the keyboard meanwhile.
+        """
+        assert self._session is not None
+        app = self._session.app
+        if not self._waiting or app.future is None or app.future.done():
+            return
+        app.renderer.erase()
+        self._print_waiting()
+        app.renderer.request_absolute_cursor_position()
+        app.invalidate()
 
     # In either thread
 
@@ -163,7 +170,6 @@ class Terminal:
             line = FormattedText([*self._waiting.popleft(), ("", "\n")])
             print_formatted_text(self._output, line, _STYLE)
         self._output.flush()
-        self._is_printing = False
 
     # In the trio thread
 

@@ -12,7 +12,7 @@ from typing import Self
 
 import trio
 
-from sylk.errors import LocalProtocolError
+from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp import events
 from sylk.msrp.fanout import FanOut
 from sylk.msrp.session import MsrpSession
@@ -130,7 +130,10 @@ class Chat:
         return message_id
 
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
-        """Yield each message, answered with 200, until the session ends."""
+        """Yield each message, answered with 200, until the session ends.
+
+        A message whose CPIM is malformed is refused and never seen.
+        """
         return _Messages(self)
 
     def batches(self) -> AsyncIterator[list[ChatMessage]]:
@@ -258,13 +261,20 @@ class _Messages:
         return self
 
     async def __anext__(self) -> ChatMessage:
-        if not self._batch:
-            self._batch.extend(await self._chat.take_batch())
-        if not self._batch:
-            raise StopAsyncIteration
-        message = self._batch.popleft()
-        self._chat.accept([message])
-        return message
+        while True:
+            if not self._batch:
+                self._batch.extend(await self._chat.take_batch())
+            if not self._batch:
+                raise StopAsyncIteration
+            message = self._batch.popleft()
+            try:
+                message.check()
+            except RemoteProtocolError as error:
+                # COMPAT: deployed clients know this only as a REPORT after a 200.
+                self._chat.refuse(message, error.status, as_report=True)
+            else:
+                self._chat.accept([message])
+                return message
 
 
 class Broadcast:

@@ -49,6 +49,14 @@ class ChatMessage:
             self._cpim = CpimMessage.parse(self.received.body)
         return self._cpim
 
+    def check(self) -> None:
+        """Read all there is to read, so that no accessor raises later.
+
+        Raises RemoteProtocolError (400) when the CPIM is malformed.
+        """
+        if self.is_cpim:
+            _ = self.cpim.from_, self.cpim.to
+
     @property
     def content_type(self) -> str:
         """The type of the content proper, with its parameters."""

@@ -14,12 +14,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.end_to_end.server import HOST, RunningServer
+
 COMMAND = Path(sys.executable).parent / "sylk-chat"
 TEXT_TIMEOUT = 20.0
 """Seconds to wait for a text; a machine that is busy with other tests is slow."""
 EXIT_TIMEOUT = 20.0
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[ -/]*[0-~])")
+
+
+def room_of(server: RunningServer, name: str = "lobby", transport: str = "udp") -> str:
+    """Return the address of a room at `server`, with its port and transport."""
+    port = server.sip_udp if transport == "udp" else server.sip_tcp
+    return f"sip:{name}@{HOST}:{port};transport={transport}"
 
 
 class Printed:

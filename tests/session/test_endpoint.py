@@ -13,7 +13,7 @@ from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.session import Invitation
 from sylk.session.dial import Dialled
-from sylk.session.endpoint import Endpoint, EndpointSettings
+from sylk.session.endpoint import ANSWER_TIMEOUT, Endpoint, EndpointSettings
 from sylk.sip.core import IncomingRequest
 from sylk.sip.flow import Flow
 from tests.peers import (
@@ -323,4 +323,52 @@ async def test_peers_of_one_domain_are_told_apart_by_their_dialogs() -> None:
         assert await two.send(None) == 200
         assert (await two.bye()).status == 200
         assert one.address == two.address == f"alice@{DOMAIN}"
+        await assert_nothing_left(server)
+
+
+async def test_an_application_that_never_answers_is_answered_for(
+    jumping_clock: MockClock,
+) -> None:
+    arrived = trio.Event()
+
+    async def sleep(_invitation: Invitation) -> None:
+        arrived.set()
+        await trio.sleep_forever()
+
+    async with (
+        running_server(application=Scripted(sleep)) as server,
+        Caller(server) as caller,
+    ):
+        await caller.sip.send(caller.request("INVITE", body=chat_offer(caller.path)))
+        await arrived.wait()
+        with trio.move_on_after(ANSWER_TIMEOUT - 1):
+            await server.endpoint.wait_calls_over()
+        assert server.endpoint.call_count == 1
+        assert (await caller.await_answer()).status == 480
+        await caller.acknowledge()
+        await assert_nothing_left(server)
+        assert ANSWER_TIMEOUT <= jumping_clock.current_time() < ANSWER_TIMEOUT + 2
+
+
+async def test_a_peer_that_is_left_without_any_way_is_forgotten() -> None:
+    """Its connection is gone, and its Contact asks for UDP, which is switched off here."""
+    may_leave = trio.Event()
+
+    async def wait(invitation: Invitation) -> None:
+        async with invitation.accept():
+            await may_leave.wait()
+
+    settings = {"SIP": {"local_udp_port": "none"}}
+    async with (
+        running_server(settings, application=Scripted(wait)) as server,
+        Caller(server, transport="tcp") as caller,
+    ):
+        invite = caller.request("INVITE", body=chat_offer(caller.path))
+        await caller.sip.send(with_contact(invite, f"<sip:a@{HOST}:9>"))
+        assert (await caller.await_answer()).status == 200
+        await caller.acknowledge()
+        await caller.connect()
+        caller.sip.close()
+        await trio.testing.wait_all_tasks_blocked()
+        may_leave.set()
         await assert_nothing_left(server)

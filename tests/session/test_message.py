@@ -44,6 +44,7 @@ def test_a_wrapped_message_is_read_from_inside(outer: bytes) -> None:
     # What was read once is not read again.
     assert one.cpim is one.cpim
     assert one.envelope is one.envelope
+    one.check()
 
 
 def test_a_bare_message_has_neither_sender_nor_recipients() -> None:
@@ -53,13 +54,14 @@ def test_a_bare_message_has_neither_sender_nor_recipients() -> None:
     assert one.text == "gr\ufffd\ufffd"
     assert one.sender is None
     assert one.recipients == []
+    one.check()
     with pytest.raises(RemoteProtocolError):
         _ = one.cpim
 
 
 def test_a_malformed_wrapping_is_blamed_on_the_peer() -> None:
     one = message(b"nonsense", b"message/cpim")
-    for read in (lambda: one.content, lambda: one.sender, lambda: one.envelope):
+    for read in (lambda: one.content, lambda: one.sender, lambda: one.envelope, one.check):
         with pytest.raises(RemoteProtocolError) as caught:
             read()
         assert caught.value.status == 400

@@ -62,6 +62,16 @@ class Conference(Application):
         self._seats: Counter[bytes] = Counter()
         """How many are in each room or on their way into it."""
 
+    @property
+    def room_count(self) -> int:
+        """How many rooms are open."""
+        return len(self._rooms)
+
+    @property
+    def participant_count(self) -> int:
+        """How many sessions are in all the rooms."""
+        return sum(len(open_room.chats) for open_room in self._rooms.values())
+
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Let the caller into the room that he called, until he leaves."""
         if not invitation.offers_chat or not invitation.offers_cpim:

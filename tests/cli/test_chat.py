@@ -1,0 +1,38 @@
+import pytest
+
+from sylk import __version__
+from sylk.cli.chat import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["lobby"], "write sip:ROOM@HOST"),
+        (["sip:lobby"], "write sip:ROOM@HOST"),
+        (["sip:a b@example.com"], "write sip:USER@HOST"),
+        ([], "SIP-URI"),
+        (["lobby@example.com", "--timeout", "soon"], "number of seconds"),
+        (["lobby@example.com", "--transport", "sctp"], "sctp"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("sylk-chat: ")
+    assert complaint in line
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [("--version", __version__), ("--help", "exit status")]
+)
+def test_what_it_tells_of_itself(
+    capsys: pytest.CaptureFixture[str], option: str, text: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([option])
+    assert ended.value.code == 0
+    assert text in capsys.readouterr().out
