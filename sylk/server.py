@@ -1,37 +1,32 @@
 """The server: one endpoint, the applications on it, and the routing between them."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, cast
 
 import trio
 
-from sylk import __version__
 from sylk.application import Application
-from sylk.config import SERVER_SECTIONS, RawConfig
-from sylk.discovery import find_applications
-from sylk.errors import RemoteProtocolError, SessionEnded
+from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded
 from sylk.log import logging_call
-from sylk.net.msrp_port import MsrpPortSettings
-from sylk.net.sip_transports import SipTransportSettings
 from sylk.payload.cpim_address import Address
-from sylk.routing import RoutingTable, TrustedPeers
-from sylk.session.endpoint import Endpoint, EndpointSettings
+from sylk.server_config import ServerConfig
+from sylk.session.endpoint import Endpoint
 from sylk.session.invitation import Invitation
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
-from sylk.settings import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.sip.core import IncomingRequest
 from sylk.sip.message import Response
-from sylk.sip.parser import Limits
 from sylk.sip.uri import SipURI
 
 logger = logging.getLogger("sylk.server")
 
 STOP_GRACE = 3.0
 """Seconds in which, at the end, peers may answer our BYE."""
+
+_EXPIRY_WARNING = timedelta(days=14)
 
 _BUSY = [("Retry-After", "10")]
 _UNANSWERED = 480
@@ -52,65 +47,6 @@ class Answerable(Protocol):
     def reject_nowait(self, status: int) -> None:
         """Refuse at once."""
         ...
-
-
-@dataclass(slots=True)
-class ServerConfig:
-    """Everything that a server is made of, read and checked."""
-
-    endpoint: EndpointSettings
-    applications: Mapping[str, Application]
-    routing: RoutingTable
-    trusted_peers: TrustedPeers
-    max_sessions: int
-
-
-def build_config(raw: RawConfig) -> ServerConfig:
-    """Turn the settings file into what a server is made of; raises ConfigError."""
-    server = raw.section(ServerSettings, ServerSettings.section)
-    sip = raw.section(SipSettings, SipSettings.section)
-    msrp = raw.section(MsrpSettings, MsrpSettings.section)
-    raw.section(TlsSettings, TlsSettings.section)
-    types = find_applications(server.extra_applications_dir, server.disabled_applications)
-    names = {*types, *server.disabled_applications}
-    raw.check_unused([*SERVER_SECTIONS, *(name.capitalize() for name in names)])
-    routing = RoutingTable(
-        server.default_application,
-        server.application_map,
-        types,
-        server.disabled_applications,
-        raw.error,
-    )
-    applications = {
-        name: kind(raw.section(kind.settings_class, name.capitalize()))
-        for name, kind in types.items()
-    }
-    endpoint = EndpointSettings(
-        name=f"Sylk/{__version__}",
-        sip=SipTransportSettings(
-            host=sip.local_ip,
-            udp_port=sip.local_udp_port,
-            tcp_port=sip.local_tcp_port,
-            advertised_host=sip.advertised_ip,
-            limits=Limits(max_message=sip.max_message_size),
-            max_connections=sip.max_connections,
-            idle_timeout=sip.idle_timeout,
-        ),
-        msrp=MsrpPortSettings(
-            host=msrp.local_ip,
-            port=msrp.local_tcp_port,
-            advertised_host=msrp.advertised_ip or sip.advertised_ip,
-            max_connections=msrp.max_connections,
-            max_message_size=msrp.max_message_size,
-            outbox_limit=msrp.outbox_limit,
-            outbox_timeout=msrp.outbox_timeout,
-            keepalive_interval=msrp.keepalive_interval,
-            establish_timeout=msrp.establish_timeout,
-        ),
-    )
-    return ServerConfig(
-        endpoint, applications, routing, TrustedPeers(sip.trusted_peers), sip.max_sessions
-    )
 
 
 class Server:
@@ -134,6 +70,18 @@ class Server:
                 await self._serve(task_status)
             transports.cancel_scope.cancel()
 
+    def reload(self) -> None:
+        """Load the certificate again, for connections that begin from now on."""
+        tls = self.config.endpoint.tls
+        if tls is None:
+            return
+        try:
+            tls.reload()
+        except ConfigError as error:
+            logger.error("the certificate stays as it was: %s", error)
+        else:
+            logger.info("certificate loaded again: %s", tls.fingerprint())
+
     async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as serving:
             self._serving = serving
@@ -150,10 +98,24 @@ class Server:
     def _log_start(self) -> None:
         for transport, (host, port) in self.endpoint.transports.listening:
             logger.info("listening for SIP on %s %s port %d", transport, host, port)
-        msrp = self.endpoint.msrp.listening
-        if msrp is not None:
-            logger.info("listening for MSRP on tcp %s port %d", *msrp)
+        for transport, (host, port) in self.endpoint.msrp.listening:
+            logger.info("listening for MSRP on %s %s port %d", transport, host, port)
+        self._log_certificate()
         logger.info("applications: %s", ", ".join(sorted(self.config.applications)))
+
+    def _log_certificate(self) -> None:
+        certificate = self.config.certificate
+        if certificate is None:
+            return
+        logger.info(
+            "certificate for %s until %s, %s",
+            ", ".join([*certificate.names, *certificate.addresses]),
+            f"{certificate.not_after:%Y-%m-%d}",
+            certificate.fingerprint,
+        )
+        left = certificate.not_after - datetime.now(UTC)
+        if left < _EXPIRY_WARNING:
+            logger.warning("the certificate has %d days left: get another one", left.days)
 
     def _receive(self, incoming: IncomingRequest) -> None:
         try:

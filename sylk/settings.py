@@ -49,7 +49,6 @@ __all__ = [
 T = TypeVar("T")
 
 _KEY = "sylk.setting"
-_NO_TLS = "TLS is not in this version yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ class SipSettings:
     )
     local_udp_port: Port | None = setting(5060, "The UDP port; none does without UDP.")
     local_tcp_port: Port | None = setting(5060, "The TCP port; none does without TCP.")
-    local_tls_port: Port | None = setting(None, "The TLS port.", not_yet=_NO_TLS)
+    local_tls_port: Port | None = setting(5061, "The TLS port; none does without TLS.")
     advertised_ip: IPAddress | None = setting(
         None,
         "The address that peers are told to use; none takes the one that the peer is reached "
@@ -241,13 +240,19 @@ class MsrpSettings:
         "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
     )
     local_tcp_port: Port = setting(2855, "The TCP port; 0 takes any that is free.")
-    local_tls_port: Port | None = setting(None, "The TLS port.", not_yet=_NO_TLS)
+    local_tls_port: Port | None = setting(
+        2856, "The TLS port; none does without MSRP over TLS. 0 takes any that is free."
+    )
     advertised_ip: IPAddress | None = setting(
         None,
         "The address in the paths that peers are given; none takes that of [SIP], or else the "
         "one that the peer is reached from.",
     )
-    use_tls: bool = setting(False, "Whether MSRP is spoken over TLS.", not_yet=_NO_TLS)
+    use_tls: bool = setting(
+        False,
+        "Whether MSRP over TLS is offered where the offer is ours. A call that comes in gets what "
+        "it asks for.",
+    )
     max_connections: int = setting(
         20_000,
         "The most connections at one time. Over it a new one is closed at once.",
@@ -297,11 +302,15 @@ class TlsSettings:
     section: ClassVar[str] = "TLS"
 
     certificate: Path | None = setting(
-        None, "The certificate and its chain, in PEM.", not_yet=_NO_TLS
+        None,
+        "The certificate and its chain, in PEM; none makes a self-signed one at the first start "
+        "and keeps it in spool_dir.",
     )
     private_key: Path | None = setting(
-        None, "The certificate's private key, in PEM.", not_yet=_NO_TLS
+        None, "The certificate's private key, in PEM; none takes it from the certificate's file."
     )
     ca_file: Path | None = setting(
-        None, "The authorities that peers' certificates are checked with, in PEM.", not_yet=_NO_TLS
+        None,
+        "The authorities, in PEM, by which the certificate of a server that is called must be "
+        "signed; none takes any certificate.",
     )

@@ -20,7 +20,8 @@ from sylk.config import parse_config
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.routing import RoutingTable
-from sylk.server import Server, ServerConfig, build_config
+from sylk.server import Server
+from sylk.server_config import ServerConfig, build_config
 from sylk.session.dial import Destination
 from sylk.session.endpoint import Endpoint, EndpointSettings
 from sylk.session.invitation import Invitation
@@ -40,8 +41,8 @@ Settings = Mapping[str, Mapping[str, object]]
 """Section to key to value, as they go into sylk.ini."""
 
 _LOOPBACK: Settings = {
-    "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0},
-    "MSRP": {"local_ip": HOST, "local_tcp_port": 0},
+    "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0, "local_tls_port": "none"},
+    "MSRP": {"local_ip": HOST, "local_tcp_port": 0, "local_tls_port": "none"},
 }
 
 
@@ -132,9 +133,7 @@ def sip_port(endpoint: Endpoint, transport: str) -> int:
 
 
 def msrp_port(endpoint: Endpoint) -> int:
-    listening = endpoint.msrp.listening
-    assert listening is not None
-    return listening[1]
+    return dict(endpoint.msrp.listening)["tcp"][1]
 
 
 def destination(

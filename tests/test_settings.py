@@ -69,26 +69,11 @@ def test_what_is_not_there_yet_takes_its_default_alone() -> None:
         named("later").read("yes")
 
 
-@pytest.mark.parametrize(
-    ("section", "line"),
-    [
-        ("SIP", "local_tls_port = 5061"),
-        ("MSRP", "local_tls_port = 2856"),
-        ("MSRP", "use_tls = yes"),
-        ("TLS", "certificate = server.pem"),
-        ("Server", "enable_bonjour = yes"),
-    ],
-)
+@pytest.mark.parametrize(("section", "line"), [("Server", "enable_bonjour = yes")])
 def test_refuses_what_this_version_cannot_do(section: str, line: str) -> None:
     config = parse_config(f"[{section}]\n{line}\n")
     with pytest.raises(ConfigError, match="not in this version yet"):
         config.section(SERVER_SECTIONS[section], section)
-
-
-@pytest.mark.parametrize("section", ["SIP", "MSRP"])
-def test_takes_none_for_what_this_version_cannot_do(section: str) -> None:
-    config = parse_config(f"[{section}]\nlocal_tls_port = none\n")
-    assert config.all_errors(SERVER_SECTIONS) == []
 
 
 def test_refuses_a_field_that_is_not_declared_with_setting() -> None:

@@ -4,6 +4,7 @@ Rules: RFC 4975 section 8 (path, accept-types), RFC 6135 (setup), RFC 7701 secti
 What deployed clients write is taken too: a missing `setup` is `active`, `*` stands for any type.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sylk.errors import RemoteProtocolError
@@ -13,6 +14,7 @@ from sylk.payload.sdp import Attribute, Connection, MediaDescription, SessionDes
 from sylk.sip.grammar import quote
 
 CLEAR_PROTOCOL = "TCP/MSRP"
+TLS_PROTOCOL = "TCP/TLS/MSRP"
 _MEDIA_UNAVAILABLE = 304
 _CPIM = ContentType("message", "cpim")
 _ANSWER_TO_SETUP = {"active": "passive", "actpass": "passive", "passive": "active"}
@@ -40,6 +42,13 @@ class RemoteChat:
     accept_types: tuple[str, ...]
     accept_wrapped_types: tuple[str, ...]
     chatroom: tuple[str, ...] = field(default_factory=tuple)
+    fingerprints: tuple[str, ...] = field(default_factory=tuple)
+    """The certificates that the peer may show over TLS (RFC 8122)."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Tell whether the chat is carried by TLS."""
+        return self.path[0].secure
 
     @property
     def takes_cpim(self) -> bool:
@@ -55,8 +64,10 @@ def read_description(data: bytes) -> SessionDescription:
         raise unusable(f"the SDP cannot be read: {error}") from error
 
 
-def read_chat(description: SessionDescription, index: int) -> RemoteChat:
-    """Read a chat line.
+def read_chat(
+    description: SessionDescription, index: int, protocols: Sequence[str] = (CLEAR_PROTOCOL,)
+) -> RemoteChat:
+    """Read a chat line; `protocols` are those that can be carried.
 
     Raises RemoteProtocolError with status 488 and the reason when the line is no chat that we
     can carry (RFC 3264 section 6).
@@ -66,8 +77,8 @@ def read_chat(description: SessionDescription, index: int) -> RemoteChat:
         raise unusable(f"media type {media.media} is not carried here")
     if media.port == 0:
         raise unusable("the media line is switched off")
-    if media.protocol.upper() != CLEAR_PROTOCOL:
-        raise unusable(f"{media.protocol} is not carried here, {CLEAR_PROTOCOL} is")
+    if media.protocol.upper() not in protocols:
+        raise unusable(f"{media.protocol} is not carried here, {' or '.join(protocols)} is")
     if media.attribute("file-selector") is not None:
         raise unusable("file transfer is not carried here")
     if media.formats != ["*"]:
@@ -81,6 +92,8 @@ def read_chat(description: SessionDescription, index: int) -> RemoteChat:
         raise unusable(f"bad path: {error}") from error
     if not path[-1].session_id or path[-1].transport != "tcp":
         raise unusable("the path names no session over tcp")
+    if path[0].secure != (media.protocol.upper() == TLS_PROTOCOL):
+        raise unusable(f"the path does not fit {media.protocol}")
     accept_types = tuple((media.attribute("accept-types") or "").split())
     if not accept_types:
         raise unusable("the accept-types attribute is missing")
@@ -95,7 +108,25 @@ def read_chat(description: SessionDescription, index: int) -> RemoteChat:
         accept_types=accept_types,
         accept_wrapped_types=tuple((media.attribute("accept-wrapped-types") or "").split()),
         chatroom=tuple((media.attribute("chatroom") or "").split()),
+        fingerprints=tuple(
+            media.attributes_named("fingerprint") or description.attributes_named("fingerprint")
+        ),
     )
+
+
+def find_chat(description: SessionDescription, protocols: Sequence[str]) -> RemoteChat:
+    """Return the first usable chat line of an offer.
+
+    Raises RemoteProtocolError (488) with the fault of the line that came nearest.
+    """
+    fault: RemoteProtocolError | None = None
+    for index, media in enumerate(description.media):
+        try:
+            return read_chat(description, index, protocols)
+        except RemoteProtocolError as error:
+            if fault is None or media.media == "message":
+                fault = error
+    raise fault or unusable("no media line that is carried here")
 
 
 def describe_chat(
@@ -104,8 +135,12 @@ def describe_chat(
     capabilities: ChatCapabilities,
     setup: str,
     direction: str = "sendrecv",
+    fingerprint: str | None = None,
 ) -> MediaDescription:
-    """Write our chat line; the attributes stand in the order in which deployed servers put them."""
+    """Write our chat line; the attributes stand in the order in which deployed servers put them.
+
+    `fingerprint` is that of our certificate, for a path over TLS.
+    """
     attributes = [
         Attribute("path", render_path(path)),
         Attribute("accept-types", " ".join(capabilities.accept_types)),
@@ -115,6 +150,8 @@ def describe_chat(
             Attribute("accept-wrapped-types", " ".join(capabilities.accept_wrapped_types))
         )
     attributes.append(Attribute("setup", setup))
+    if path[0].secure and fingerprint is not None:
+        attributes.append(Attribute("fingerprint", fingerprint))
     if direction != "sendrecv":
         attributes.append(Attribute(direction, None))
     if capabilities.chatroom is not None:
@@ -122,7 +159,7 @@ def describe_chat(
     return MediaDescription(
         media="message",
         port=path[0].port or 2855,
-        protocol=CLEAR_PROTOCOL,
+        protocol=TLS_PROTOCOL if path[0].secure else CLEAR_PROTOCOL,
         formats=["*"],
         connection=_connection(address),
         attributes=attributes,

@@ -20,11 +20,14 @@ by one whenever what we say has changed.
 from enum import Enum
 
 from sylk.call.media import (
+    CLEAR_PROTOCOL,
+    TLS_PROTOCOL,
     ChatCapabilities,
     RemoteChat,
     answer_direction,
     answer_setup,
     describe_chat,
+    find_chat,
     read_chat,
     read_description,
     refuse_media,
@@ -48,8 +51,18 @@ class NegotiationState(Enum):
 class Negotiation:
     """The two descriptions of one session and the rules by which they change."""
 
-    def __init__(self, path: Path, address: str, session_name: str, session_id: int) -> None:
-        """Take our MSRP path, the address to put into c= and o=, and the number for o=."""
+    def __init__(
+        self,
+        path: Path,
+        address: str,
+        session_name: str,
+        session_id: int,
+        fingerprint: str | None = None,
+    ) -> None:
+        """Take our MSRP path, the address to put into c= and o=, and the number for o=.
+
+        The path decides whether the chat goes over TLS; `fingerprint` is our certificate's then.
+        """
         self.state = NegotiationState.NONE
         self.capabilities = ChatCapabilities()
         self.chat: RemoteChat | None = None
@@ -57,6 +70,8 @@ class Negotiation:
         self.active = False
         """True when it is we who connect to the peer's path."""
         self._path = path
+        self._protocols = (TLS_PROTOCOL if path[0].secure else CLEAR_PROTOCOL,)
+        self._fingerprint = fingerprint
         self._address = address
         self._session_name = session_name
         self._session_id = session_id
@@ -69,7 +84,7 @@ class Negotiation:
             raise LocalProtocolError("an offer of ours is not answered yet")
         media = [refuse_media(line, self._address) for line in self._local]
         setup = "actpass" if self.chat is None else ("active" if self.active else "passive")
-        line = describe_chat(self._path, self._address, self.capabilities, setup)
+        line = self._describe_chat(setup, "sendrecv")
         if self.chat is None:
             media.append(line)
         else:
@@ -88,7 +103,7 @@ class Negotiation:
         if len(description.media) != len(self._local):
             raise RemoteProtocolError("the answer has another number of media lines", 488)
         index = len(self._local) - 1 if self.chat is None else self.chat.index
-        chat = read_chat(description, index)
+        chat = read_chat(description, index, self._protocols)
         if self.chat is None:
             # An answer without setup comes from a peer that listens (RFC 4975 section 8.1).
             setup = description.media[index].attribute("setup")
@@ -112,43 +127,28 @@ class Negotiation:
         first = self.state is NegotiationState.NONE
         if not first and len(description.media) < len(self._local):
             raise unusable("a media line has gone", 399)
-        chat = self.find_chat(description) if first else self._same_chat(description)
+        chat = find_chat(description, self._protocols) if first else self._same_chat(description)
         media = [refuse_media(line, self._address) for line in description.media]
         if chat is not None:
             if first:
                 self.active = answer_setup(chat.setup) == "active"
-            media[chat.index] = describe_chat(
-                self._path,
-                self._address,
-                self.capabilities,
-                "active" if self.active else "passive",
-                answer_direction(chat.direction),
-            )
+            setup = "active" if self.active else "passive"
+            media[chat.index] = self._describe_chat(setup, answer_direction(chat.direction))
         self.chat = chat
         self.state = NegotiationState.STABLE
         return self._describe(media)
 
-    @staticmethod
-    def find_chat(description: SessionDescription) -> RemoteChat:
-        """Return the first usable chat line of an offer.
-
-        Raises RemoteProtocolError (488) with the fault of the line that came nearest.
-        """
-        fault: RemoteProtocolError | None = None
-        for index, media in enumerate(description.media):
-            try:
-                return read_chat(description, index)
-            except RemoteProtocolError as error:
-                if fault is None or media.media == "message":
-                    fault = error
-        raise fault or unusable("no media line that is carried here")
-
     def _same_chat(self, description: SessionDescription) -> RemoteChat | None:
         if self.chat is None or description.media[self.chat.index].port == 0:
             return None
-        chat = read_chat(description, self.chat.index)
+        chat = read_chat(description, self.chat.index, self._protocols)
         chat.path = self.chat.path
         return chat
+
+    def _describe_chat(self, setup: str, direction: str) -> MediaDescription:
+        return describe_chat(
+            self._path, self._address, self.capabilities, setup, direction, self._fingerprint
+        )
 
     def _describe(self, media: list[MediaDescription]) -> bytes:
         if self._local and media != self._local:

@@ -4,6 +4,7 @@ import signal
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import trio
 
@@ -12,10 +13,11 @@ from sylk.cli.conversation import Conversation
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless
 from sylk.cli.parties import make_caller
-from sylk.errors import SessionEnded, TransportError
+from sylk.errors import ConfigError, SessionEnded, TransportError
 from sylk.net.addresses import family_of, local_address_towards, look_up
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
+from sylk.net.tls import TlsContexts
 from sylk.session.chat import Chat
 from sylk.session.dial import Destination, Dialled
 from sylk.session.endpoint import Endpoint, EndpointSettings
@@ -54,6 +56,10 @@ class CallOptions:
     caller: SipURI | None = None
     transport: str | None = None
     proxy: SipURI | None = None
+    secure_media: bool = False
+    """Whether to offer MSRP over TLS."""
+    ca_file: Path | None = None
+    """The authorities that must have signed the certificate of a TLS server; None: any will do."""
     timeout: float = 10.0
     linger: float = 1.0
 
@@ -65,7 +71,7 @@ async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
     """
     try:
         outgoing = await _prepare(options, front_end)
-    except TransportError as error:
+    except (TransportError, ConfigError) as error:
         raise CallFailed(str(error)) from error
     failure: CallFailed | None = None
     async with trio.open_nursery() as nursery:
@@ -91,16 +97,22 @@ async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
 async def _prepare(options: CallOptions, front_end: FrontEnd) -> "_OutgoingChat":
     hop = options.proxy or options.target
     transport = options.transport or transport_of(hop)
-    if transport == "tls" or hop.is_secure:
-        raise TransportError("TLS is not in this version yet: use a sip: address")
+    tls: TlsContexts | None = None
+    if transport == "tls" or options.secure_media:
+        # It takes a tenth of a second, which a call in clear need not pay.
+        from sylk.cli.client_tls import make_client_tls
+
+        tls = make_client_tls(options.ca_file)
     # Deployed servers listen on IPv4 at least, so of a name's addresses that is taken first.
-    remote = min(await look_up(*address_of(hop)), key=lambda address: ":" in address[0])
+    host, port = address_of(hop, transport)
+    remote = min(await look_up(host, port), key=lambda address: ":" in address[0])
     destination = Destination(
         uri=options.target,
         caller=make_caller(options.name, options.caller, local_address_towards(remote)),
         proxy=SipURI("sip", None, None, remote[0], remote[1], {"transport": transport}),
+        domain=hop.host,
     )
-    return _OutgoingChat(options, front_end, destination, remote, transport)
+    return _OutgoingChat(options, front_end, destination, remote, transport, tls)
 
 
 class _OutgoingChat:
@@ -113,6 +125,7 @@ class _OutgoingChat:
         destination: Destination,
         remote: Address,
         transport: str,
+        tls: TlsContexts | None,
     ) -> None:
         """Bind the ports; raises TransportError."""
         self.conversation: Conversation | None = None
@@ -127,10 +140,20 @@ class _OutgoingChat:
         self._patience = options.timeout
         self._dialling: trio.CancelScope | None = None
         host = "::" if family_of(remote[0]) is socket.AF_INET6 else "0.0.0.0"
+        verify = options.ca_file is not None
         settings = EndpointSettings(
             name=f"Sylk-chat/{__version__}",
-            sip=SipTransportSettings(host=host, udp_port=0, tcp_port=0),
-            msrp=MsrpPortSettings(host=host, port=0),
+            tls=tls,
+            sip=SipTransportSettings(
+                host=host, udp_port=0, tcp_port=0, tls_port=0, verify_peers=verify
+            ),
+            msrp=MsrpPortSettings(
+                host=host,
+                port=0,
+                tls_port=0,
+                use_tls=options.secure_media,
+                verify_peers=verify,
+            ),
         )
         self.endpoint = Endpoint(settings, self._refuse)
 

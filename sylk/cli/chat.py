@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import trio
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         caller=options.caller,
         transport=options.transport,
         proxy=options.proxy,
+        secure_media=options.tls,
+        ca_file=options.ca_file,
         timeout=options.timeout,
         linger=0.0 if terminal else options.linger,
     )
@@ -93,7 +96,14 @@ def _parser() -> argparse.ArgumentParser:
         help="your own address; default: your login name, and something that tells you apart",
     )
     parser.add_argument(
-        "--transport", choices=("udp", "tcp"), help="default: what the URI says, else udp"
+        "--transport", choices=("udp", "tcp", "tls"), help="default: what the URI says, else udp"
+    )
+    parser.add_argument("--tls", action="store_true", help="carry the messages over TLS")
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        type=Path,
+        help="authorities that sign the certificates of TLS servers; default: take any certificate",
     )
     parser.add_argument(
         "--proxy", metavar="SIP-URI", type=parse_sip_uri, help="send the call there"

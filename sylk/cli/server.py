@@ -11,7 +11,8 @@ from sylk import __version__
 from sylk.config import find_config, read_config
 from sylk.errors import ConfigError, TransportError
 from sylk.log import configure_logging
-from sylk.server import Server, build_config
+from sylk.server import Server
+from sylk.server_config import build_config
 from sylk.settings import ServerSettings
 
 _LOOPBACK = "127.0.0.1"
@@ -58,15 +59,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 async def _run(server: Server) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, server)
+        nursery.start_soon(_obey_signals, server)
         await server.run()
         nursery.cancel_scope.cancel()
 
 
-async def _stop_on_signal(server: Server) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            server.stop.set()
+async def _obey_signals(server: Server) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                server.reload()
+            else:
+                server.stop.set()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""MSRP over TCP: one listening port for all sessions, and the links that carry them.
+"""MSRP over TCP and TLS: one port of each for all sessions, and the links that carry them.
 
 A link is one connection. What one read brings is parsed, given to the sessions it is for, and
 answered together; the tasks that use the sessions run after that. A session is found by the
@@ -6,6 +6,7 @@ session-id of its path, so any number of them share the port, and even a link.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,13 +21,16 @@ from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import DEFAULT_PORT
 from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
+from sylk.net.certificate import matches_fingerprints
 from sylk.net.listener import TcpListener
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
+from sylk.net.tls import TlsContexts, accept_tls, tls_handshake
 from sylk.sip.flow import Address
 
 logger = logging.getLogger("sylk.msrp")
 
+_PEER_CLOSED = "the peer closed the connection"
 _CLOSE_GRACE = 2.0
 """Seconds that a link which is to be closed has left to take what is queued for it."""
 
@@ -37,6 +41,11 @@ class MsrpPortSettings:
 
     host: str = "0.0.0.0"
     port: int | None = DEFAULT_PORT
+    tls_port: int | None = None
+    use_tls: bool = False
+    """Whether an offer of ours is for MSRP over TLS."""
+    verify_peers: bool = False
+    """Whether a peer whose SDP names no certificate must show one that an authority has signed."""
     advertised_host: str | None = None
     max_connections: int = 20_000
     max_message_size: int = 10 * 1024 * 1024
@@ -114,28 +123,51 @@ class MsrpLink:
 class MsrpPort:
     """The MSRP sockets of one endpoint, and the sessions that they carry."""
 
-    def __init__(self, settings: MsrpPortSettings, clock: AlarmClock) -> None:
-        """Bind the listening port; raises TransportError."""
+    def __init__(
+        self, settings: MsrpPortSettings, clock: AlarmClock, tls: TlsContexts | None = None
+    ) -> None:
+        """Bind the listening ports; raises TransportError. Without `tls` there is no TLS."""
         self.settings = settings
         self.registry = SessionRegistry()
         self._clock = clock
         self._users: dict[MsrpSession, SessionUser] = {}
         self._links: dict[MsrpSession, MsrpLink] = {}
         self._nursery: trio.Nursery | None = None
-        self._listener: TcpListener | None = None
-        if settings.port is not None:
-            self._listener = TcpListener(
-                settings.host, settings.port, max_connections=settings.max_connections
-            )
+        self._tls = tls
+        self._listeners: dict[str, TcpListener] = {}
+        try:
+            if settings.port is not None:
+                self._listen("tcp", settings.port)
+            if settings.tls_port is not None and tls is not None:
+                self._listen("tls", settings.tls_port)
+        except TransportError:
+            self.close()
+            raise
+
+    def _listen(self, transport: str, port: int) -> None:
+        self._listeners[transport] = TcpListener(
+            self.settings.host, port, max_connections=self.settings.max_connections
+        )
 
     @property
-    def listening(self) -> Address | None:
-        """The address that is bound."""
-        return None if self._listener is None else self._listener.local
+    def listening(self) -> list[tuple[str, Address]]:
+        """The (transport, address) pairs that are bound."""
+        return [(name, listener.local) for name, listener in self._listeners.items()]
 
-    def path_address(self, local_host: str) -> Address:
+    @property
+    def speaks_tls(self) -> bool:
+        """Tell whether a peer can reach us over TLS."""
+        return "tls" in self._listeners
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint of our certificate, for the SDP of a session over TLS."""
+        return None if self._tls is None else self._tls.fingerprint()
+
+    def path_address(self, local_host: str, *, secure: bool = False) -> Address:
         """Return the host and port for a path, given which of our addresses the peer reached."""
-        port = DEFAULT_PORT if self._listener is None else self._listener.local[1]
+        listener = self._listeners.get("tls" if secure else "tcp")
+        port = DEFAULT_PORT if listener is None else listener.local[1]
         return self.settings.advertised_host or local_host, port
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -143,8 +175,9 @@ class MsrpPort:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                if self._listener is not None:
-                    nursery.start_soon(self._listener.run, nursery, self._serve)
+                for transport, listener in self._listeners.items():
+                    serve = self._serve_tls if transport == "tls" else self._serve
+                    nursery.start_soon(listener.run, nursery, serve)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -152,8 +185,8 @@ class MsrpPort:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners.values():
+            listener.close()
 
     # Sessions
 
@@ -175,20 +208,23 @@ class MsrpPort:
             link.flush()
             link.detach(session)
 
-    async def connect(self, session: MsrpSession) -> None:
+    async def connect(self, session: MsrpSession, fingerprints: Sequence[str] = ()) -> None:
         """Connect an active session to the first hop of its remote path.
 
-        The caller sets the deadline. Raises TransportError.
+        `fingerprints` are those in the peer's SDP (RFC 8122): a TLS peer must show one of these
+        certificates. The caller sets the deadline. Raises TransportError.
         """
         hop = session.remote_path[0]
-        if hop.secure:
-            raise TransportError("the peer wants TLS, which is not in this version yet")
+        if hop.secure and self._tls is None:
+            raise TransportError("the peer wants TLS, which is switched off here")
         bound = self.settings.host
         local_host = None if bound in WILDCARDS else bound
         failure = TransportError(f"no address for {hop.host}")
         for address in await look_up(hop.host, hop.port or DEFAULT_PORT):
             try:
-                stream = await connect_tcp(address, local_host=local_host)
+                stream: ByteStream = await connect_tcp(address, local_host=local_host)
+                if hop.secure:
+                    stream = await self._start_tls(stream, hop.host, fingerprints)
             except TransportError as error:
                 failure = error
             else:
@@ -196,6 +232,22 @@ class MsrpPort:
                 self._nursery.start_soon(self._serve_outgoing, stream, session)
                 return
         raise failure
+
+    async def _start_tls(
+        self, stream: ByteStream, host: str, fingerprints: Sequence[str]
+    ) -> ByteStream:
+        assert self._tls is not None
+        verify = self.settings.verify_peers and not fingerprints
+        context = self._tls.client_context(verify=verify)
+        tls_stream = await tls_handshake(
+            stream, context, server_side=False, server_hostname=host if verify else None
+        )
+        if fingerprints and not matches_fingerprints(
+            tls_stream.peer_certificate or b"", fingerprints
+        ):
+            tls_stream.close()
+            raise TransportError("the certificate of the peer is not the one that its SDP names")
+        return tls_stream
 
     def settle(self, session: MsrpSession) -> None:
         """Send what a session has queued, tell its user what happened, set its alarm."""
@@ -225,6 +277,12 @@ class MsrpPort:
         return user
 
     # Links
+
+    async def _serve_tls(self, stream: ByteStream) -> None:
+        assert self._tls is not None
+        tls_stream = await accept_tls(stream, self._tls, self.settings.establish_timeout)
+        if tls_stream is not None:
+            await self._serve(tls_stream)
 
     async def _serve_outgoing(self, stream: ByteStream, session: MsrpSession) -> None:
         try:
@@ -270,7 +328,7 @@ class MsrpPort:
         while not connection.closed:
             data = await stream.receive()
             if not data:
-                link.reason = "the peer closed the connection"
+                link.reason = _PEER_CLOSED
                 return
             # A fault closes the connection; what came before it is served all the same.
             with suppress(RemoteProtocolError):
@@ -320,7 +378,9 @@ class MsrpPort:
 
     def _close(self, link: MsrpLink) -> None:
         if link.reason:
-            logger.info("link with %s:%d closed: %s", *link.stream.remote, link.reason)
+            # A peer that has said BYE closes too; where it had not, its session tells so.
+            level = logging.DEBUG if link.reason == _PEER_CLOSED else logging.INFO
+            logger.log(level, "link with %s:%d closed: %s", *link.stream.remote, link.reason)
         link.connection.close(link.reason)
         self._take_events(link)
         for session in link.sessions:

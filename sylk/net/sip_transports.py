@@ -1,4 +1,4 @@
-"""SIP over UDP and TCP: bytes become messages with their flow, and messages go out over a flow.
+"""SIP over UDP, TCP and TLS: bytes become messages, each with its flow, and go out over a flow.
 
 No SIP decision is made here. A flow names the socket, so that an answer, or a request to a client
 behind a NAT, goes back the way that the client opened (RFC 3261 section 18, RFC 5626 section 3.3).
@@ -16,6 +16,7 @@ from sylk.net.addresses import WILDCARDS, local_address_towards
 from sylk.net.listener import TcpListener
 from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream, connect_tcp
+from sylk.net.tls import TlsContexts, TlsStream, accept_tls, tls_handshake
 from sylk.net.udp import UdpPort, bind_udp
 from sylk.sip.flow import Address, Flow
 from sylk.sip.message import Message, Request, Response
@@ -36,6 +37,9 @@ class SipTransportSettings:
     host: str = "0.0.0.0"
     udp_port: int | None = 5060
     tcp_port: int | None = 5060
+    tls_port: int | None = None
+    verify_peers: bool = False
+    """Whether a server that we connect to over TLS must show a certificate for its domain."""
     advertised_host: str | None = None
     limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
     max_connections: int = 10_000
@@ -43,6 +47,7 @@ class SipTransportSettings:
     message_timeout: float = 30.0
     """How long a message may stay incomplete; it is a slow peer, or one that means harm."""
     connect_timeout: float = 10.0
+    """How long connecting may take, and how long a TLS handshake."""
     outbox_limit: int = 1024 * 1024
 
 
@@ -70,30 +75,40 @@ class SipTransports:
         on_failure: Callable[[Flow], None],
         *,
         in_use: Callable[[Flow], bool] = lambda flow: False,
+        tls: TlsContexts | None = None,
     ) -> None:
-        """Bind the ports; raises TransportError, with every port closed again."""
+        """Bind the ports; raises TransportError, with every port closed again.
+
+        Without `tls` there is no TLS, whatever the settings say.
+        """
         self._settings = settings
         self._on_message = on_message
         self._on_failure = on_failure
         self._in_use = in_use
+        self._tls = tls
         self._connections: dict[Flow, _Connection] = {}
         self._by_remote: dict[Address, Flow] = {}
         self._connection_ids = itertools.count(1)
         self._nursery: trio.Nursery | None = None
         self._udp: UdpPort | None = None
-        self._tcp: TcpListener | None = None
+        self._listeners: dict[str, TcpListener] = {}
         self.received = 0
         """Messages that came, malformed ones included."""
         try:
             if settings.udp_port is not None:
                 self._udp = bind_udp(settings.host, settings.udp_port)
             if settings.tcp_port is not None:
-                self._tcp = TcpListener(
-                    settings.host, settings.tcp_port, max_connections=settings.max_connections
-                )
+                self._listen("tcp", settings.tcp_port)
+            if settings.tls_port is not None and tls is not None:
+                self._listen("tls", settings.tls_port)
         except TransportError:
             self.close()
             raise
+
+    def _listen(self, transport: str, port: int) -> None:
+        self._listeners[transport] = TcpListener(
+            self._settings.host, port, max_connections=self._settings.max_connections
+        )
 
     @property
     def listening(self) -> list[tuple[str, Address]]:
@@ -101,8 +116,7 @@ class SipTransports:
         found: list[tuple[str, Address]] = []
         if self._udp is not None:
             found.append(("udp", self._udp.local))
-        if self._tcp is not None:
-            found.append(("tcp", self._tcp.local))
+        found += ((name, listener.local) for name, listener in self._listeners.items())
         return found
 
     @property
@@ -122,8 +136,9 @@ class SipTransports:
                 self._nursery = nursery
                 if self._udp is not None:
                     nursery.start_soon(self._udp.run, self._receive_datagram)
-                if self._tcp is not None:
-                    nursery.start_soon(self._tcp.run, nursery, self._serve)
+                for transport, listener in self._listeners.items():
+                    serve = self._serve_tls if transport == "tls" else self._serve
+                    nursery.start_soon(listener.run, nursery, serve)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -133,8 +148,8 @@ class SipTransports:
         """Close every socket."""
         if self._udp is not None:
             self._udp.close()
-        if self._tcp is not None:
-            self._tcp.close()
+        for listener in self._listeners.values():
+            listener.close()
         for connection in list(self._connections.values()):
             connection.stream.close()
 
@@ -158,20 +173,35 @@ class SipTransports:
             host = local_host or local_address_towards(remote)
         return Flow("udp", (host, self._udp.local[1]), remote)
 
-    async def open_flow(self, transport: str, remote: Address) -> Flow:
-        """Return a flow to `remote`, connecting if need be; raises TransportError."""
+    async def open_flow(self, transport: str, remote: Address, domain: str | None = None) -> Flow:
+        """Return a flow to `remote`, connecting if need be; raises TransportError.
+
+        `domain` is whose certificate a TLS peer has to show, if that is verified (RFC 5922).
+        """
         flow = self.flow_to(transport, remote)
         if flow is not None:
             await trio.lowlevel.checkpoint()
             return flow
-        if transport != "tcp":
-            raise TransportError(f"the transport {transport} is not in this version yet")
+        if transport not in ("tcp", "tls") or (transport == "tls" and self._tls is None):
+            raise TransportError(f"the transport {transport} is not spoken here")
         bound = self._settings.host
         with trio.move_on_after(self._settings.connect_timeout):
-            stream = await connect_tcp(remote, local_host=None if bound in WILDCARDS else bound)
+            stream: ByteStream = await connect_tcp(
+                remote, local_host=None if bound in WILDCARDS else bound
+            )
+            if transport == "tls":
+                stream = await self._start_tls(stream, domain or remote[0])
             assert self._nursery is not None
             return await self._nursery.start(self._serve_outgoing, stream)
         raise TransportError(f"cannot connect to {remote[0]}:{remote[1]}: no answer")
+
+    async def _start_tls(self, stream: ByteStream, domain: str) -> TlsStream:
+        assert self._tls is not None
+        verify = self._settings.verify_peers
+        context = self._tls.client_context(verify=verify, sip=True)
+        return await tls_handshake(
+            stream, context, server_side=False, sip_domain=domain if verify else None
+        )
 
     def is_alive(self, flow: Flow) -> bool:
         """Tell whether `flow` can still carry a message."""
@@ -220,6 +250,12 @@ class SipTransports:
             # A bug that one message brings out must not close a port or a connection.
             logger.exception("handling a message from %s:%d failed", *flow.remote)
 
+    async def _serve_tls(self, stream: ByteStream) -> None:
+        assert self._tls is not None
+        tls_stream = await accept_tls(stream, self._tls, self._settings.connect_timeout)
+        if tls_stream is not None:
+            await self._serve(tls_stream)
+
     async def _serve_outgoing(
         self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED
     ) -> None:
@@ -234,7 +270,8 @@ class SipTransports:
     async def _serve(
         self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        flow = Flow("tcp", stream.local, stream.remote, next(self._connection_ids))
+        transport = "tls" if isinstance(stream, TlsStream) else "tcp"
+        flow = Flow(transport, stream.local, stream.remote, next(self._connection_ids))
         async with trio.open_nursery() as nursery:
 
             def give_up(reason: str) -> None:

@@ -11,6 +11,7 @@ we are the TLS server, the secret session-id in the MSRP path tells who came (RF
 14.1). As a client we do present our certificate when asked.
 """
 
+import logging
 import ssl
 from pathlib import Path
 
@@ -19,6 +20,8 @@ import trio
 from sylk.errors import ConfigError, LocalProtocolError, TransportError
 from sylk.net.certificate import check_sip_domain, fingerprint, first_certificate, load_pair
 from sylk.net.stream import ByteStream
+
+logger = logging.getLogger("sylk.net")
 
 _SEND_PIECE = 64 * 1024
 """Bytes that are encrypted before the network is asked whether it takes more."""
@@ -252,6 +255,23 @@ async def tls_handshake(
         stream.close()
         raise
     return tls
+
+
+async def accept_tls(
+    stream: ByteStream, contexts: "TlsContexts", patience: float
+) -> TlsStream | None:
+    """Make a TLS connection of one that was accepted; None, and a log line, if that fails.
+
+    `patience` is how many seconds the peer may take for its handshake.
+    """
+    reason = f"no handshake within {patience:g} s"
+    with trio.move_on_after(patience):
+        try:
+            return await tls_handshake(stream, contexts.server_context, server_side=True)
+        except TransportError as error:
+            reason = str(error)
+    logger.info("no TLS with %s:%d: %s", *stream.remote, reason)
+    return None
 
 
 class TlsContexts:

@@ -70,6 +70,12 @@ class Chat:
         return chat is not None and chat.takes_cpim
 
     @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The certificates that the peer's SDP names for TLS."""
+        chat = self.call.usage.negotiation.chat
+        return () if chat is None else chat.fingerprints
+
+    @property
     def backlog(self) -> int:
         """Bytes that wait because the peer is slow."""
         return 0 if self._link is None else self._link.outbox.pending

@@ -27,6 +27,8 @@ class Destination:
     transport: str = "udp"
     proxy: SipURI | None = None
     """Where the INVITE goes in place of the URI's own host."""
+    domain: str | None = None
+    """Whose certificate a TLS server must show, where that is not the host that it goes to."""
 
 
 class Dialled:
@@ -77,16 +79,19 @@ class Dialled:
         hop = self._destination.proxy or self._destination.uri
         transport = transport_of(hop, self._destination.transport)
         failure = TransportError(f"no address for {hop.host}")
-        for address in await look_up(*address_of(hop)):
+        domain = self._destination.domain or hop.host
+        for address in await look_up(*address_of(hop, transport)):
             try:
-                return await self._endpoint.transports.open_flow(transport, address)
+                return await self._endpoint.transports.open_flow(transport, address, domain)
             except TransportError as error:
                 failure = error
         raise failure
 
     def _start(self, flow: Flow) -> Chat:
         endpoint, target = self._endpoint, self._destination
-        session, negotiation = endpoint.open_session(flow, self._accept_types)
+        session, negotiation = endpoint.open_session(
+            flow, self._accept_types, secure=endpoint.offers_tls
+        )
         negotiation.capabilities.accept_types = self._accept_types
         negotiation.capabilities.accept_wrapped_types = self._accept_wrapped_types
         contact = endpoint.contact_for(flow, _user_of(target.caller))

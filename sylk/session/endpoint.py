@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation
 from sylk.call.usage import InviteUsage
 from sylk.call.usage_table import State
@@ -22,6 +23,7 @@ from sylk.net.addresses import is_ip_literal, look_up
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
+from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
 from sylk.session.way import address_of, keeps_flow, transport_of
 from sylk.sip.core import (
@@ -63,6 +65,8 @@ class EndpointSettings:
 
     name: str = "Sylk"
     """The product token of User-Agent and Server, and the SDP session name."""
+    tls: TlsContexts | None = None
+    """Our certificate and whom we trust; without it there is no TLS."""
     sip: SipTransportSettings = field(default_factory=SipTransportSettings)
     msrp: MsrpPortSettings = field(default_factory=MsrpPortSettings)
 
@@ -87,10 +91,14 @@ class Endpoint:
             random_token=lambda: secrets.token_hex(10),
         )
         self.transports = SipTransports(
-            settings.sip, self._receive, self._flow_failed, in_use=self._carries_call
+            settings.sip,
+            self._receive,
+            self._flow_failed,
+            in_use=self._carries_call,
+            tls=settings.tls,
         )
         try:
-            self.msrp = MsrpPort(settings.msrp, self.clock)
+            self.msrp = MsrpPort(settings.msrp, self.clock, settings.tls)
         except TransportError:
             self.transports.close()
             raise
@@ -127,22 +135,33 @@ class Endpoint:
 
     # Making calls
 
-    def contact_for(self, flow: Flow, user: str | None) -> str:
+    def contact_for(self, flow: Flow, user: str | None, scheme: str = "sip") -> str:
         """Return the URI, in angle brackets, at which the peer of `flow` reaches us."""
         host, port = self.transports.sent_by(flow)
         params: dict[str, str | None] = {}
         if flow.transport != "udp":
             params["transport"] = flow.transport
-        return f"<{SipURI('sip', user, None, host, port, params)}>"
+        return f"<{SipURI(scheme, user, None, host, port, params)}>"
+
+    @property
+    def msrp_protocols(self) -> tuple[str, ...]:
+        """The protocols of m= lines that can be carried."""
+        return (CLEAR_PROTOCOL, TLS_PROTOCOL) if self.msrp.speaks_tls else (CLEAR_PROTOCOL,)
+
+    @property
+    def offers_tls(self) -> bool:
+        """Tell whether an offer of ours is for MSRP over TLS."""
+        return self.settings.msrp.use_tls and self.msrp.speaks_tls
 
     def open_session(
-        self, flow: Flow, accept_types: Sequence[str]
+        self, flow: Flow, accept_types: Sequence[str], *, secure: bool
     ) -> tuple[MsrpSession, Negotiation]:
         """Make the MSRP session and the negotiation of a new call over `flow`."""
-        host, port = self.msrp.path_address(flow.local[0])
+        host, port = self.msrp.path_address(flow.local[0], secure=secure)
         session_id = self.msrp.registry.new_session_id()
-        path = (MsrpURI(secure=False, user=None, host=host, port=port, session_id=session_id),)
-        negotiation = Negotiation(path, host, self.settings.name, secrets.randbits(31))
+        path = (MsrpURI(secure=secure, user=None, host=host, port=port, session_id=session_id),)
+        fingerprint = self.msrp.fingerprint if secure else None
+        negotiation = Negotiation(path, host, self.settings.name, secrets.randbits(31), fingerprint)
         return self.session_on(path, accept_types), negotiation
 
     def session_on(self, path: Path, accept_types: Sequence[str]) -> MsrpSession:

@@ -24,7 +24,7 @@ async def establish(endpoint: Endpoint, chat: Chat) -> None:
         _take_remote_path(chat)
         if chat.session.active:
             try:
-                await endpoint.msrp.connect(chat.session)
+                await endpoint.msrp.connect(chat.session, chat.fingerprints)
             except TransportError as error:
                 chat.call.hang_up(f"media: {error}", _FAILED)
         await chat.bound.wait()

@@ -1,11 +1,11 @@
 """An INVITE that came in, for an application to accept or refuse."""
 
+from collections.abc import Sequence
 from types import TracebackType
 
 import trio
 
-from sylk.call.media import ChatCapabilities, read_description
-from sylk.call.offer_answer import Negotiation
+from sylk.call.media import ChatCapabilities, RemoteChat, find_chat, read_description
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.session.chat import Chat
@@ -35,8 +35,14 @@ class Invitation:
         self._endpoint = endpoint
         self._request = request
         self._flow = incoming.flow
-        self._session, self._negotiation = endpoint.open_session(incoming.flow, ())
-        contact = endpoint.contact_for(incoming.flow, self.request_uri.user)
+        self._offer = _read_offer(request.body, endpoint.msrp_protocols)
+        secure = (
+            self._offer.is_secure if isinstance(self._offer, RemoteChat) else endpoint.offers_tls
+        )
+        self._session, self._negotiation = endpoint.open_session(incoming.flow, (), secure=secure)
+        contact = endpoint.contact_for(
+            incoming.flow, self.request_uri.user, self.request_uri.scheme
+        )
         self._contact = contact
         self._call = endpoint.incoming_call(incoming, self._negotiation, contact)
 
@@ -53,24 +59,14 @@ class Invitation:
     @property
     def offers_cpim(self) -> bool:
         """Tell whether the chat that is offered takes CPIM; True when the offer is left to us."""
-        if not self._request.body:
-            return True
-        try:
-            chat = Negotiation.find_chat(read_description(self._request.body))
-        except RemoteProtocolError:
-            return False
-        return chat.takes_cpim
+        return (
+            self._offer.takes_cpim if isinstance(self._offer, RemoteChat) else self._offer is None
+        )
 
     @property
     def fault(self) -> RemoteProtocolError | None:
         """Why the offer holds no chat that can be taken; None when it holds one."""
-        if not self._request.body:
-            return None
-        try:
-            Negotiation.find_chat(read_description(self._request.body))
-        except RemoteProtocolError as error:
-            return error
-        return None
+        return self._offer if isinstance(self._offer, RemoteProtocolError) else None
 
     @property
     def is_answered(self) -> bool:
@@ -114,6 +110,16 @@ class Invitation:
         self._session = self._endpoint.session_on(self._session.local_path, accept_types)
         chat = Chat(self._call, self._session, local or self.recipient, self.sender)
         return Acceptance(self._endpoint, chat, capabilities)
+
+
+def _read_offer(body: bytes, protocols: Sequence[str]) -> RemoteChat | RemoteProtocolError | None:
+    """Return the chat that is offered, or why there is none; None when the offer is left to us."""
+    if not body:
+        return None
+    try:
+        return find_chat(read_description(body), protocols)
+    except RemoteProtocolError as error:
+        return error
 
 
 class Acceptance:

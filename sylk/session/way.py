@@ -10,6 +10,7 @@ from sylk.sip.message import Request
 from sylk.sip.uri import OtherURI, SipURI
 
 DEFAULT_PORT = 5060
+DEFAULT_TLS_PORT = 5061
 LARGE_REQUEST = 1300
 """Bytes above which a request goes over a stream (RFC 3261 section 18.1.1)."""
 
@@ -21,12 +22,16 @@ def transport_of(uri: SipURI, default: str = "udp") -> str:
     return (uri.transport or default).lower()
 
 
-def address_of(uri: SipURI | OtherURI) -> Address:
-    """Return host and port to send to; raises RemoteProtocolError (416) for another scheme."""
+def address_of(uri: SipURI | OtherURI, transport: str | None = None) -> Address:
+    """Return host and port to send to over `transport`, or over that of the URI.
+
+    Raises RemoteProtocolError (416) for another scheme.
+    """
     if isinstance(uri, OtherURI):
         raise RemoteProtocolError(f"cannot send a request to a {uri.scheme} URI", 416)
     maddr = uri.params.get("maddr")
-    return maddr or uri.host, uri.port or (5061 if uri.scheme == "sips" else DEFAULT_PORT)
+    secure = (transport or transport_of(uri)) == "tls"
+    return maddr or uri.host, uri.port or (DEFAULT_TLS_PORT if secure else DEFAULT_PORT)
 
 
 def came_through_nat(request: Request, flow: Flow) -> bool:

@@ -29,8 +29,8 @@ Settings = Mapping[str, Mapping[str, object]]
 """Section to key to value, as they go into sylk.ini."""
 
 _DEFAULTS: Settings = {
-    "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0},
-    "MSRP": {"local_ip": HOST, "local_tcp_port": 0},
+    "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0, "local_tls_port": "none"},
+    "MSRP": {"local_ip": HOST, "local_tcp_port": 0, "local_tls_port": "none"},
 }
 _LISTENING = re.compile(r"listening for (SIP|MSRP) on (udp|tcp) \S+ port (\d+)")
 _SOURCE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")

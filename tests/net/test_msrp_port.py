@@ -85,8 +85,7 @@ class Side:
         return user
 
     async def peer(self) -> trio.SocketStream:
-        assert self.port.listening is not None
-        return await trio.open_tcp_stream(*self.port.listening)
+        return await trio.open_tcp_stream(*dict(self.port.listening)["tcp"])
 
 
 @asynccontextmanager
@@ -425,8 +424,7 @@ async def test_each_address_of_a_name_is_tried() -> None:
     async with running(wildcard) as ours, running() as theirs:
         active, passive = ours.add("a1", active=True), theirs.add("a2")
         introduce(active, passive)
-        assert theirs.port.listening is not None
-        port = theirs.port.listening[1]
+        port = dict(theirs.port.listening)["tcp"][1]
         active.session.remote_path = parse_path(f"msrp://localhost:{port}/a2;tcp")
         await ours.port.connect(active.session)
         await passive.next()
@@ -465,15 +463,17 @@ async def test_a_user_that_fails_at_once_stops_nothing_else(
 
 async def test_without_a_port_sessions_connect_all_the_same() -> None:
     async with running(replace(SETTINGS, port=None)) as ours, running() as theirs:
-        assert ours.port.listening is None
+        assert ours.port.listening == []
         assert ours.port.path_address("192.0.2.1") == ("192.0.2.1", 2855)
         await bound_pair(ours, theirs)
 
 
 async def test_where_a_peer_finds_us() -> None:
     async with running() as side:
-        assert side.port.listening is not None
-        assert side.port.path_address("192.0.2.1") == ("192.0.2.1", side.port.listening[1])
+        assert side.port.path_address("192.0.2.1") == (
+            "192.0.2.1",
+            dict(side.port.listening)["tcp"][1],
+        )
     async with running(replace(SETTINGS, advertised_host="203.0.113.1")) as side:
         assert side.port.path_address("192.0.2.1")[0] == "203.0.113.1"
 

@@ -388,4 +388,4 @@ async def test_nothing_is_left_of_a_call_that_breaks_off(
             await caller.await_bye()
         await answering.wait_over()
         await assert_nothing_left(server)
-        assert server.endpoint.msrp.listening == (HOST, caller.msrp_port)
+        assert server.endpoint.msrp.listening == [("tcp", (HOST, caller.msrp_port))]
