@@ -11,7 +11,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from sylk.application import Application, NoSettings
-from sylk.errors import ConfigError, SessionEnded, TransportError
+from sylk.errors import SessionEnded, TransportError
 from sylk.log import LineFormatter
 from sylk.server import STOP_GRACE, Server
 from sylk.session import Invitation
@@ -39,50 +39,6 @@ async def hold(invitation: Invitation) -> None:
     async with invitation.accept() as chat:
         async for _ in chat:
             pass
-
-
-# Settings
-
-
-def test_settings_reach_the_endpoint_and_the_applications() -> None:
-    config = server_config(
-        {
-            "SIP": {"local_tcp_port": "none", "advertised_ip": "192.0.2.1", "max_sessions": 7},
-            "MSRP": {"outbox_limit": 123456, "establish_timeout": 3},
-            "Conference": {"max_rooms": 5},
-        }
-    )
-    assert config.endpoint.sip.tcp_port is None
-    assert config.endpoint.sip.advertised_host == "192.0.2.1"
-    # The paths follow unless they are set apart.
-    assert config.endpoint.msrp.advertised_host == "192.0.2.1"
-    assert config.endpoint.msrp.outbox_limit == 123456
-    assert config.endpoint.msrp.establish_timeout == 3
-    assert config.max_sessions == 7
-    assert config.applications["conference"].settings.max_rooms == 5
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "value"),
-    [
-        ("Server", "default_application", "nobody"),
-        ("Server", "application_map", "a:nobody"),
-        ("Conference", "max_rooms", "0"),
-        ("Conference", "no_such", "1"),
-        ("Confrence", "max_rooms", "1"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(section: str, key: str, value: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        server_config({section: {key: value}})
-    assert section in str(caught.value)
-
-
-def test_a_disabled_application_may_keep_its_section() -> None:
-    config = server_config(
-        {"Server": {"disabled_applications": "echo"}, "Echo": {"session_limit": 5}}
-    )
-    assert "echo" not in config.applications
 
 
 async def test_a_port_that_is_taken_is_named() -> None:

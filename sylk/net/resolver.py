@@ -72,7 +72,8 @@ class Resolver:
 
     `timeout` is for one answer of one DNS server, `lifetime` for a whole call of `resolve`, both
     in seconds. `nameservers` are asked in place of those in `resolv_conf`. `cache_size` is how many
-    answers are kept. `draw` gives numbers from 0 to 1.
+    answers are kept. `look_up` answers for local names, in a thread; `draw` gives numbers from 0
+    to 1.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Resolver:
         hosts_file: Path = HOSTS_FILE,
         resolv_conf: Path = RESOLV_CONF,
         max_queries: int = MAX_QUERIES,
+        look_up: Callable[[Question], Answer] | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._timeout = timeout
         self._lifetime = lifetime
         self._nameservers = nameservers
         self._want_ipv6 = want_ipv6
+        self._ask_system = look_up or ask_system
         self._draw = draw
         self._resolv_conf = resolv_conf
         self._hosts = HostsFile(hosts_file)
@@ -132,8 +135,12 @@ class Resolver:
         known = self._hosts.addresses(host)
         if known:
             return _of_kind(question, known)
+        if host.split(".")[-1] == "localhost":
+            return _of_kind(question, ("127.0.0.1", "::1"))
         if "." not in host or host.endswith(".local"):
-            return await self._ask_system(question)
+            return await trio.to_thread.run_sync(
+                self._ask_system, question, abandon_on_cancel=True, limiter=self._threads
+            )
         return await self._share(question)
 
     async def _share(self, question: Question) -> Answer:
@@ -173,24 +180,19 @@ class Resolver:
                 self._client_version = version
             return self._client
 
-    async def _ask_system(self, question: Question) -> Answer:
-        family = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}.get(question.kind)
-        if family is None:
+
+def ask_system(question: Question) -> Answer:
+    """Return the addresses that the look-up of the system has for a name; blocks."""
+    family = {"A": socket.AF_INET, "AAAA": socket.AF_INET6}.get(question.kind)
+    if family is None:
+        return ()
+    try:
+        found = socket.getaddrinfo(question.name, None, family=family, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_HOST:
             return ()
-        look_up = partial(
-            socket.getaddrinfo, question.name, None, family=family, type=socket.SOCK_STREAM
-        )
-        try:
-            found = await trio.to_thread.run_sync(
-                look_up, abandon_on_cancel=True, limiter=self._threads
-            )
-        except socket.gaierror as error:
-            if error.errno in _NO_SUCH_HOST:
-                return ()
-            return Failure(f"the system cannot look it up ({error.strerror})")
-        except (OSError, UnicodeError) as error:
-            return Failure(f"the system cannot look it up ({error})")
-        return _of_kind(question, [plain_address(info[4])[0] for info in found])
+        return Failure(f"the system cannot look it up ({error})")
+    return _of_kind(question, [plain_address(info[4])[0] for info in found])
 
 
 def _of_kind(question: Question, addresses: Sequence[str]) -> Answer:

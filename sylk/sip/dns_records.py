@@ -5,9 +5,11 @@ cannot be meant for us is passed over, never an error.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
+from itertools import accumulate
 from typing import Literal
 
 Kind = Literal["NAPTR", "SRV", "A", "AAAA"]
@@ -151,12 +153,6 @@ def srv_order(records: Iterable[Record], random: Callable[[], float]) -> list[Sr
 
 
 def _draw(weights: Sequence[int], random: Callable[[], float]) -> int:
-    """Return the index of one of the weights."""
-    total = sum(weights)
-    drawn = min(int(random() * (total + 1)), total)
-    running = 0
-    for index, weight in enumerate(weights):
-        running += weight
-        if running >= drawn:
-            return index
-    return len(weights) - 1
+    """Return the index of the first weight at which the running sum reaches a drawn number."""
+    running = list(accumulate(weights))
+    return bisect_left(running, min(int(random() * (running[-1] + 1)), running[-1]))

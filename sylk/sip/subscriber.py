@@ -214,7 +214,7 @@ class SubscriberUsage:
         action = self._may(SubscriberInput.SUCCESS)
         if action is SubscriberAction.SEND_UNSUBSCRIBE:
             self._subscribe_again(0, now)
-        elif action is not SubscriberAction.NOTHING:
+        elif action in (SubscriberAction.OPEN, SubscriberAction.RENEW):
             self._lifetime.granted(response.expires, now)
             if response.status == _NO_CONTENT:
                 self._lifetime.no_notify_follows()
@@ -341,6 +341,8 @@ class SubscriberUsage:
     def _finish(
         self, reason: str, status: int | None = None, resubscribe_after: int | None = None
     ) -> None:
+        # An answer that comes from now on opens nothing.
+        self._asking = None
         if self.dialog is not None:
             self._core.remove_dialog(self.dialog)
         self._events.append(SubscriptionEnded(reason, status, resubscribe_after))

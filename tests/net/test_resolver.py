@@ -9,7 +9,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from sylk.errors import TransportError
-from sylk.net.resolver import Resolver
+from sylk.net.resolver import Resolver, ask_system
+from sylk.sip.dns_records import AddressRecord, Answer, Failure, Question
 from sylk.sip.location import Target
 from sylk.sip.uri import SipURI
 from tests.net.dns_server import DnsServer, Zone
@@ -345,13 +346,44 @@ async def test_names_of_the_hosts_file_do_not_go_to_the_dns(bench: Bench) -> Non
     assert await places(resolver, "sips:sip.office.example") == [("tls", "192.0.2.88", 5061)]
 
 
-async def test_localhost_is_found_by_the_system(bench: Bench) -> None:
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "phone.localhost"])
+async def test_localhost_is_this_machine(bench: Bench, host: str) -> None:
     server = await bench.start(DnsServer({}))
-    resolver = bench.resolver(server)
-    found = await places(resolver, "sip:localhost")
-    assert {("udp", "127.0.0.1", 5060), ("udp", "::1", 5060)} >= set(found)
-    assert found
+    assert await places(bench.resolver(server), f"sip:{host}") == [
+        ("udp", "127.0.0.1", 5060),
+        ("udp", "::1", 5060),
+    ]
     assert not server.asked
+
+
+@pytest.mark.parametrize("host", ["phone", "phone.local", "phone."])
+async def test_local_names_are_looked_up_by_the_system(bench: Bench, host: str) -> None:
+    asked: list[str] = []
+
+    def look_up(question: Question) -> Answer:
+        asked.append(f"{question.kind} {question.name}")
+        return [AddressRecord("192.0.2.5")] if question.kind == "A" else ()
+
+    resolver = Resolver(nameservers=[], hosts_file=bench.hosts_file, look_up=look_up)
+    assert await places(resolver, f"sip:{host}") == [("udp", "192.0.2.5", 5060)]
+    name = host.removesuffix(".")
+    assert asked == [
+        f"NAPTR {name}",
+        f"SRV _sip._udp.{name}",
+        f"SRV _sip._tcp.{name}",
+        f"SRV _sips._tcp.{name}",
+        f"A {name}",
+        f"AAAA {name}",
+    ]
+
+
+def test_what_the_system_says() -> None:
+    # It needs no DNS for a number.
+    assert ask_system(Question("192.0.2.5", "A")) == [AddressRecord("192.0.2.5")]
+    assert ask_system(Question("2001:db8::5", "AAAA")) == [AddressRecord("2001:db8::5")]
+    assert ask_system(Question("2001:db8::5", "A")) == ()
+    assert ask_system(Question("192.0.2.5", "SRV")) == ()
+    assert isinstance(ask_system(Question("x" * 70, "A")), Failure)
 
 
 async def test_resolv_conf_is_read_again_when_it_changes(bench: Bench, tmp_path: Path) -> None:

@@ -417,8 +417,13 @@ def test_a_zone_full_of_records_is_cut_short() -> None:
     search = location("sip:example.com;transport=udp", want_ipv6=False)
     assert len(run(search, zone)) == MAX_QUESTIONS
     assert len(search.targets()) == MAX_QUESTIONS - 1
+    many = a(*(f"10.0.0.{n}" for n in range(200)))
     search = location("sip:h.example:5060")
-    run(search, {("h.example", "A"): a(*(f"10.0.0.{n}" for n in range(200)))})
+    run(search, {("h.example", "A"): many})
+    assert len(search.targets()) == MAX_RECORDS
+    search = location("sip:h.example;transport=udp")
+    servers = [srv("h.example", 5060), srv("h.example", 5070)]
+    run(search, {("_sip._udp.h.example", "SRV"): servers, ("h.example", "A"): many})
     assert len(search.targets()) == MAX_RECORDS
 
 

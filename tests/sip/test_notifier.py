@@ -205,7 +205,7 @@ def test_a_subscriber_who_is_gone_before_the_answer() -> None:
 
 def test_a_pending_subscription_is_told_nothing_until_it_is_approved() -> None:
     line = Line()
-    line.ask()
+    line.subscribe()
     notifier = line.take()
     notifier.accept(line.now, pending=True)
     line.settle()
@@ -223,7 +223,7 @@ def test_a_pending_subscription_is_told_nothing_until_it_is_approved() -> None:
 
 def test_the_end_of_a_pending_subscription_tells_nothing_either() -> None:
     line = Line()
-    line.ask()
+    line.subscribe()
     notifier = line.take()
     notifier.accept(line.now, pending=True)
     line.settle()
@@ -354,7 +354,7 @@ def test_an_answer_to_nothing_is_ignored() -> None:
 
 def test_a_refresh_is_granted_and_told_the_present_state() -> None:
     line, notifier = standing()
-    line.advance(500)
+    line.advance(400)
     refresh(line, ("Event", "conference"), ("Expires", "900"))
     answer = line.last("bob 200 SUBSCRIBE")
     assert answer.expires == 900

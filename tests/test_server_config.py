@@ -1,0 +1,110 @@
+"""From the settings file to what a server is made of."""
+
+from pathlib import Path
+
+import pytest
+
+from sylk.errors import ConfigError
+from tests.peers import HOST, server_config
+
+
+def test_settings_reach_the_endpoint_and_the_applications() -> None:
+    config = server_config(
+        {
+            "SIP": {"local_tcp_port": "none", "advertised_ip": "192.0.2.1", "max_sessions": 7},
+            "MSRP": {"outbox_limit": 123456, "establish_timeout": 3},
+            "Conference": {"max_rooms": 5},
+        }
+    )
+    assert config.endpoint.sip.tcp_port is None
+    assert config.endpoint.sip.advertised_host == "192.0.2.1"
+    # The paths follow unless they are set apart.
+    assert config.endpoint.msrp.advertised_host == "192.0.2.1"
+    assert config.endpoint.msrp.outbox_limit == 123456
+    assert config.endpoint.msrp.establish_timeout == 3
+    assert config.max_sessions == 7
+    assert config.applications["conference"].settings.max_rooms == 5
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("Server", "default_application", "nobody"),
+        ("Server", "application_map", "a:nobody"),
+        ("Conference", "max_rooms", "0"),
+        ("Conference", "no_such", "1"),
+        ("Confrence", "max_rooms", "1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(section: str, key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        server_config({section: {key: value}})
+    assert section in str(caught.value)
+
+
+def test_a_disabled_application_may_keep_its_section() -> None:
+    config = server_config(
+        {"Server": {"disabled_applications": "echo"}, "Echo": {"session_limit": 5}}
+    )
+    assert "echo" not in config.applications
+
+
+def with_tls(spool: Path, **sip: object) -> dict[str, dict[str, object]]:
+    return {
+        "Server": {"spool_dir": spool},
+        "SIP": {"local_tls_port": 0, **sip},
+        "MSRP": {"local_tls_port": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("sip", "addresses"),
+    [
+        ({}, {HOST}),
+        ({"advertised_ip": "192.0.2.7"}, {HOST, "192.0.2.7"}),
+        ({"local_ip": "127.0.0.2"}, {HOST, "127.0.0.2"}),
+    ],
+)
+def test_a_certificate_is_made_for_the_addresses_that_peers_use(
+    tmp_path: Path, sip: dict[str, object], addresses: set[str]
+) -> None:
+    config = server_config(with_tls(tmp_path, **sip))
+    assert config.endpoint.tls is not None
+    assert config.certificate is not None
+    assert addresses <= set(config.certificate.addresses)
+    assert list((tmp_path / "tls").iterdir())
+
+
+def test_a_wildcard_stands_for_the_address_that_leads_outside(tmp_path: Path) -> None:
+    config = server_config(with_tls(tmp_path, local_ip="0.0.0.0"))
+    assert config.certificate is not None
+    assert HOST in config.certificate.addresses
+
+
+def test_the_operators_own_certificate_is_taken(tmp_path: Path) -> None:
+    server_config(with_tls(tmp_path))
+    made = sorted((tmp_path / "tls").iterdir())
+    together = tmp_path / "own.pem"
+    together.write_bytes(b"".join(path.read_bytes() for path in made))
+    elsewhere = tmp_path / "elsewhere"
+    config = server_config({**with_tls(elsewhere), "TLS": {"certificate": together}})
+    assert config.endpoint.tls is not None
+    assert not elsewhere.exists()
+
+
+def test_without_tls_ports_there_is_no_certificate(tmp_path: Path) -> None:
+    settings: dict[str, dict[str, object]] = {
+        "Server": {"spool_dir": tmp_path / "spool"},
+        "SIP": {"local_tls_port": "none"},
+        "MSRP": {"local_tls_port": "none"},
+    }
+    config = server_config(settings)
+    assert config.endpoint.tls is None
+    assert config.certificate is None
+    assert not (tmp_path / "spool").exists()
+
+
+def test_what_was_made_once_is_kept(tmp_path: Path) -> None:
+    first, second = (server_config(with_tls(tmp_path)).certificate for _ in range(2))
+    assert first is not None
+    assert first == second
