@@ -23,6 +23,9 @@ from sylk.sip.uri import SipURI
 
 logger = logging.getLogger("sylk.server")
 
+START_TIMEOUT = 30.0
+"""Seconds that an application may take to start; without it the others go on."""
+
 STOP_GRACE = 3.0
 """Seconds in which, at the end, peers may answer our BYE."""
 
@@ -59,14 +62,19 @@ class Server:
         self.stop = trio.Event()
         """Set it to end the server: BYE to all, then out."""
         self._serving: trio.Nursery | None = None
+        self._started: dict[str, Application] = {}
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is set."""
         async with trio.open_nursery() as transports:
             await transports.start(self.endpoint.run)
             async with AsyncExitStack() as applications:
-                for application in self.config.applications.values():
-                    await applications.enter_async_context(application)
+                for name, application in self.config.applications.items():
+                    with trio.move_on_after(START_TIMEOUT) as patience:
+                        await applications.enter_async_context(application)
+                        self._started[name] = application
+                    if patience.cancelled_caught:
+                        logger.error("%s did not start within %g s", name, START_TIMEOUT)
                 await self._serve(task_status)
             transports.cancel_scope.cancel()
 
@@ -140,7 +148,9 @@ class Server:
         name = self.config.routing.choose(
             request.uri.user, request.uri.host, request.headers.get("X-Sylk-App")
         )
-        return self.config.applications[name]
+        if name not in self._started:
+            raise RemoteProtocolError(f"the application {name!r} has not started", 503, _BUSY)
+        return self._started[name]
 
     def _refuse(self, incoming: IncomingRequest, error: RemoteProtocolError) -> None:
         request, core = incoming.request, self.endpoint.core

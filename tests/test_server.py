@@ -369,3 +369,32 @@ async def test_the_log_says_where_the_server_listens_and_whom_it_refuses(log: Lo
     assert "applications: conference, echo" in said
     refusal = f"refused INVITE from sip:alice@{DOMAIN} ({HOST}:{caller.sip.port})"
     assert f"[{caller.call_id}] {refusal}" in said
+
+
+class NeverReady(Application):
+    """An application that waits for something which never comes."""
+
+    name = "never_ready"
+
+    async def __aenter__(self) -> Self:
+        await trio.sleep_forever()
+        return self
+
+
+async def test_an_application_that_does_not_start_holds_up_no_other(
+    jumping_clock: MockClock, log: Log
+) -> None:
+    config = server_config()
+    config.applications = {"never_ready": NeverReady(NoSettings()), **config.applications}
+    config.routing = type(config.routing)(
+        "conference", {"stuck": "never_ready"}, list(config.applications)
+    )
+    server = Server(config)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        async with Caller(server, room=f"stuck@{DOMAIN}") as caller:
+            assert (await caller.invite()).status == 503
+        async with Caller(server) as caller:
+            await caller.join()
+        server.stop.set()
+    assert any("never_ready did not start within 30 s" in entry for entry in log.entries)

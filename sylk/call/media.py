@@ -115,17 +115,24 @@ def read_chat(
 
 
 def find_chat(description: SessionDescription, protocols: Sequence[str]) -> RemoteChat:
-    """Return the first usable chat line of an offer.
+    """Return the first usable chat line of an offer, rather one that takes CPIM.
 
     Raises RemoteProtocolError (488) with the fault of the line that came nearest.
     """
     fault: RemoteProtocolError | None = None
+    bare: RemoteChat | None = None
     for index, media in enumerate(description.media):
         try:
-            return read_chat(description, index, protocols)
+            chat = read_chat(description, index, protocols)
         except RemoteProtocolError as error:
             if fault is None or media.media == "message":
                 fault = error
+            continue
+        if chat.takes_cpim:
+            return chat
+        bare = bare or chat
+    if bare is not None:
+        return bare
     raise fault or unusable("no media line that is carried here")
 
 

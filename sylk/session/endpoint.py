@@ -6,7 +6,6 @@ what belongs to a call to that call, and hands every request that belongs to non
 
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +14,6 @@ import trio
 from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation
 from sylk.call.usage import InviteUsage
-from sylk.call.usage_table import State
 from sylk.errors import SylkError, TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, Path
@@ -25,6 +23,7 @@ from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
+from sylk.session.call_table import CallTable
 from sylk.session.way import address_of, keeps_flow, transport_of
 from sylk.sip.core import (
     Event,
@@ -83,6 +82,7 @@ class Endpoint:
         """Bind all ports; raises TransportError."""
         self.settings = settings
         self.clock = AlarmClock()
+        self._calls = CallTable()
         self.core = UserAgentCore(
             methods=METHODS,
             supported=SUPPORTED,
@@ -94,7 +94,7 @@ class Endpoint:
             settings.sip,
             self._receive,
             self._flow_failed,
-            in_use=self._carries_call,
+            in_use=self._calls.carried_by,
             tls=settings.tls,
         )
         try:
@@ -103,13 +103,7 @@ class Endpoint:
             self.transports.close()
             raise
         self._on_request = on_request
-        self._calls: set[Call] = set()
-        self._flows: Counter[Flow] = Counter()
-        self._calls_by_dialog: dict[tuple[str, str, str], Call] = {}
-        self._calls_by_invite: dict[ServerTransaction, Call] = {}
-        self._calls_by_request: dict[ClientTransaction, Call] = {}
         self._closing: dict[Call, MsrpSession] = {}
-        self._calls_over = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._flushing = False
 
@@ -129,9 +123,7 @@ class Endpoint:
 
     async def wait_calls_over(self) -> None:
         """Wait until no call stands or is being ended."""
-        while self._calls:
-            self._calls_over = trio.Event()
-            await self._calls_over.wait()
+        await self._calls.wait_empty()
 
     # Making calls
 
@@ -186,23 +178,15 @@ class Endpoint:
             server_transaction=incoming.transaction,
         )
         call = Call(self, usage, incoming.flow)
-        self._add(call)
-        self._calls_by_invite[incoming.transaction] = call
+        self._calls.add(call)
         deadline = trio.current_time() + ANSWER_TIMEOUT
         self.clock.set((_ANSWER, call), deadline, lambda _now: self._give_up_waiting(call))
         return call
-
-    def _add(self, call: Call) -> None:
-        self._calls.add(call)
-        self._flows[call.flow] += 1
 
     def _give_up_waiting(self, call: Call) -> None:
         if not call.is_over:
             logger.warning("no answer was given within %g s to %s", ANSWER_TIMEOUT, call.call_id)
             call.hang_up("not answered", 480)
-
-    def _carries_call(self, flow: Flow) -> bool:
-        return flow in self._flows
 
     def outgoing_call(
         self, request: Request, negotiation: Negotiation, contact: str, flow: Flow
@@ -210,7 +194,7 @@ class Endpoint:
         """Send an INVITE over `flow` and return its call."""
         usage = InviteUsage(self.core, negotiation, request, contact)
         call = Call(self, usage, flow)
-        self._add(call)
+        self._calls.add(call)
         usage.client_transaction = self._send(call, request, flow)
         self.flush()
         return call
@@ -220,10 +204,7 @@ class Endpoint:
     def settle(self, call: Call) -> None:
         """Send what a call and the core have ready, and set the call's alarm."""
         usage = call.usage
-        if usage.dialog is not None and usage.state is not State.TERMINATED:
-            self._calls_by_dialog[usage.dialog.key] = call
-        if usage.server_transaction is not None and usage.state is not State.INCOMING:
-            self._calls_by_invite.pop(usage.server_transaction, None)
+        if self._calls.follow(call):
             self.clock.set((_ANSWER, call), None, call.ring_alarm)
         if usage.cancel_wanted and usage.client_transaction is not None:
             usage.cancel_wanted = False
@@ -236,23 +217,10 @@ class Endpoint:
 
     def forget(self, call: Call) -> None:
         """Drop every reference to a call that is over."""
-        if call not in self._calls:
+        if not self._calls.remove(call):
             return
-        self._calls.remove(call)
-        self._flows[call.flow] -= 1
-        if not self._flows[call.flow]:
-            del self._flows[call.flow]
-        usage = call.usage
-        if usage.dialog is not None:
-            self._calls_by_dialog.pop(usage.dialog.key, None)
-        if usage.server_transaction is not None:
-            self._calls_by_invite.pop(usage.server_transaction, None)
-        if usage.client_transaction is not None:
-            self._calls_by_request.pop(usage.client_transaction, None)
         self.clock.set(call, None, call.ring_alarm)
         self._remove_media(call)
-        if not self._calls:
-            self._calls_over.set()
 
     def release(self, call: Call, session: MsrpSession) -> None:
         """Let go of the media of a call that is over for its user.
@@ -316,7 +284,7 @@ class Endpoint:
             self.core.send_stateless(request, flow, sent_by)
             return None
         transaction = self.core.send_request(request, flow, sent_by, trio.current_time())
-        self._calls_by_request[transaction] = call
+        self._calls.sent(transaction, call)
         return transaction
 
     # Between the transports and the core
@@ -364,15 +332,15 @@ class Endpoint:
                 self._on_request(event)
             case IncomingRequest():
                 assert event.dialog is not None
-                call = self._calls_by_dialog.get(event.dialog.key)
+                call = self._calls.of_dialog(event.dialog)
                 if call is not None:
                     call.receive_request(event, now)
             case IncomingAck():
-                call = self._calls_by_dialog.get(event.dialog.key)
+                call = self._calls.of_dialog(event.dialog)
                 if call is not None:
                     call.receive_ack(event.request, now)
             case IncomingCancel():
-                call = self._calls_by_invite.get(event.transaction)
+                call = self._calls.of_invite(event.transaction)
                 if call is not None:
                     call.receive_cancel(now)
             case IncomingResponse():
@@ -387,18 +355,19 @@ class Endpoint:
     def _give_response(self, event: IncomingResponse, now: float) -> None:
         if event.transaction is None:
             return
-        call = self._calls_by_request.get(event.transaction)
+        call = self._calls.of_request(event.transaction)
         if call is None:
             return
         if event.response.status >= 200 and event.response.cseq.method != "INVITE":
-            del self._calls_by_request[event.transaction]
+            self._calls.answered(event.transaction)
         call.receive_response(event.response, now)
 
     def _give_failure(self, event: RequestFailed, now: float) -> None:
         transaction = event.transaction
         if isinstance(transaction, ServerTransaction):
-            call = self._calls_by_invite.get(transaction)
+            call = self._calls.of_invite(transaction)
         else:
-            call = self._calls_by_request.pop(transaction, None)
+            call = self._calls.of_request(transaction)
+            self._calls.answered(transaction)
         if call is not None:
             call.request_failed(transaction.request.method, event.status, now)

@@ -12,7 +12,7 @@ ACTIVE = "active"
 PENDING = "pending"
 TERMINATED = "terminated"
 
-_SECONDS = re.compile(r"[ \t]*0*+([0-9]{1,20}+)", re.ASCII)
+_SECONDS = re.compile(r"[ \t]*(?=[0-9])0*+([0-9]{0,20}+)", re.ASCII)
 # After these the state is of no use or not for us (section 4.1.3): do not ask again.
 _FINAL_REASONS = ("rejected", "noresource", "invariant")
 # After these a retry-after has no meaning: ask again whenever you like.
@@ -125,13 +125,13 @@ class SubscriptionState:
 def retry_after_of(message: Message) -> int | None:
     """Return the seconds of Retry-After; None if it is missing or cannot be read."""
     match = _SECONDS.match(message.headers.get("Retry-After") or "")
-    return min(int(match[1]), MAX_EXPIRES) if match else None
+    return _bounded(match[1]) if match else None
 
 
 def min_expires_of(message: Message) -> int | None:
     """Return the seconds of Min-Expires; None if it is missing or cannot be read."""
     match = _SECONDS.fullmatch(message.headers.get("Min-Expires") or "")
-    return min(int(match[1]), MAX_EXPIRES) if match else None
+    return _bounded(match[1]) if match else None
 
 
 def _seconds(text: str | None) -> int | None:
@@ -140,4 +140,8 @@ def _seconds(text: str | None) -> int | None:
     match = _SECONDS.fullmatch(text)
     if match is None:
         raise RemoteProtocolError("malformed number of seconds in Subscription-State")
-    return min(int(match[1]), MAX_EXPIRES)
+    return _bounded(match[1])
+
+
+def _bounded(digits: str) -> int:
+    return min(int(digits or "0"), MAX_EXPIRES)

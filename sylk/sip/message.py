@@ -135,7 +135,7 @@ class Message:
         """Return the message as octets; Content-Length is always that of `body`.
 
         It stays in its place among the header fields, or comes last. Raises
-        LocalProtocolError for a line break in the first line.
+        LocalProtocolError for a line break in the first line, and for text that has no octets.
         """
         start_line = self.start_line()
         if "\r" in start_line or "\n" in start_line:
@@ -152,7 +152,10 @@ class Message:
         if length:
             lines.append(length)
         lines.append("\r\n")
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+        try:
+            return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+        except UnicodeEncodeError as error:
+            raise LocalProtocolError("a header field holds a lone surrogate") from error
 
     def _vias_below_top_on_its_line(self) -> list[str]:
         lines = self.headers.lines("Via")

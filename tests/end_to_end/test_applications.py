@@ -163,4 +163,5 @@ def test_an_invitation_that_comes_twice_is_one_call(server: RunningServer) -> No
         assert alice.bye().status == 200
         answers = {message.raw for message in alice.responses if message.status == 200}
         assert len(answers) == 1
+        server.wait_for_log("alice@127.0.0.1 left")
         assert server.log.count("alice@127.0.0.1 joined") == 1

@@ -225,3 +225,11 @@ def test_a_broken_request_can_be_answered() -> None:
     answer = Response.to_request(request, 400, to_tag="t")
     assert list(answer.headers) == [("From", "x"), ("To", '"broken'), ("CSeq", "z")]
     assert list(Response.to_request(with_headers(), 400, to_tag="t").headers) == []
+
+
+def test_text_without_octets_cannot_be_rendered() -> None:
+    request = Request(
+        "OPTIONS", SipURI("sip", "a", None, "b.example"), Headers([("Subject", "\ud800")])
+    )
+    with pytest.raises(LocalProtocolError):
+        request.render()
