@@ -14,14 +14,14 @@ from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless
 from sylk.cli.parties import make_caller
 from sylk.errors import ConfigError, SessionEnded, TransportError
-from sylk.net.addresses import family_of, local_address_towards, look_up
+from sylk.net.addresses import family_of, local_address_towards
 from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.chat import Chat
 from sylk.session.dial import Destination, Dialled
 from sylk.session.endpoint import Endpoint, EndpointSettings
-from sylk.session.way import address_of, transport_of
 from sylk.sip.core import IncomingRequest
 from sylk.sip.flow import Address
 from sylk.sip.message import Response
@@ -33,6 +33,7 @@ RING_TIMEOUT = 120.0
 BYE_GRACE = 3.0
 """Seconds in which, at the end, the peer may answer our BYE."""
 
+_TRANSPORTS = ("udp", "tcp", "tls")
 _PROBE_INTERVAL = 0.5
 _KEEP_ALIVE = b"\r\n\r\n"
 _BUSY_HERE = 486
@@ -96,21 +97,21 @@ async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
 
 async def _prepare(options: CallOptions, front_end: FrontEnd) -> "_OutgoingChat":
     hop = options.proxy or options.target
-    transport = options.transport or transport_of(hop)
+    transports = _TRANSPORTS if options.transport is None else (options.transport,)
+    target = (await Resolver().resolve(hop, transports))[0]
+    remote, transport = target.address, target.transport
     tls: TlsContexts | None = None
     if transport == "tls" or options.secure_media:
         # It takes a tenth of a second, which a call in clear need not pay.
         from sylk.cli.client_tls import make_client_tls
 
         tls = make_client_tls(options.ca_file)
-    # Deployed servers listen on IPv4 at least, so of a name's addresses that is taken first.
-    host, port = address_of(hop, transport)
-    remote = min(await look_up(host, port), key=lambda address: ":" in address[0])
     destination = Destination(
         uri=options.target,
         caller=make_caller(options.name, options.caller, local_address_towards(remote)),
-        proxy=SipURI("sip", None, None, remote[0], remote[1], {"transport": transport}),
-        domain=hop.host,
+        transport=transport,
+        proxy=SipURI("sip", None, None, remote[0], remote[1]),
+        domain=target.server_name,
     )
     return _OutgoingChat(options, front_end, destination, remote, transport, tls)
 

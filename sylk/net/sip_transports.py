@@ -120,6 +120,12 @@ class SipTransports:
         return found
 
     @property
+    def spoken(self) -> tuple[str, ...]:
+        """The transports over which a request of ours can go, the default one first."""
+        udp = () if self._udp is None else ("udp",)
+        return (*udp, "tcp") if self._tls is None else (*udp, "tcp", "tls")
+
+    @property
     def connection_count(self) -> int:
         """How many stream connections are open."""
         return len(self._connections)

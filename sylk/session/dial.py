@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 import trio
 
-from sylk.errors import TransportError
-from sylk.net.addresses import look_up
 from sylk.session.chat import Chat
 from sylk.session.endpoint import Endpoint
 from sylk.session.establish import establish
 from sylk.session.identity import identity_of
-from sylk.session.way import address_of, transport_of
 from sylk.sip.address import NameAddr
 from sylk.sip.flow import Flow
 from sylk.sip.message import make_request
@@ -20,11 +17,11 @@ from sylk.sip.uri import SipURI
 
 @dataclass(slots=True)
 class Destination:
-    """Whom to call, as whom, and over which transport when the URI leaves that open."""
+    """Whom to call, as whom, and which way; `transport` None leaves that to URI and DNS."""
 
     uri: SipURI
     caller: NameAddr
-    transport: str = "udp"
+    transport: str | None = None
     proxy: SipURI | None = None
     """Where the INVITE goes in place of the URI's own host."""
     domain: str | None = None
@@ -76,16 +73,9 @@ class Dialled:
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _open_flow(self) -> Flow:
-        hop = self._destination.proxy or self._destination.uri
-        transport = transport_of(hop, self._destination.transport)
-        failure = TransportError(f"no address for {hop.host}")
-        domain = self._destination.domain or hop.host
-        for address in await look_up(*address_of(hop, transport)):
-            try:
-                return await self._endpoint.transports.open_flow(transport, address, domain)
-            except TransportError as error:
-                failure = error
-        raise failure
+        target = self._destination
+        transports = () if target.transport is None else (target.transport,)
+        return await self._endpoint.open_flow(target.proxy or target.uri, transports, target.domain)
 
     def _start(self, flow: Flow) -> Chat:
         endpoint, target = self._endpoint, self._destination

@@ -17,9 +17,10 @@ from sylk.call.usage import InviteUsage
 from sylk.errors import SylkError, TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, Path
-from sylk.net.addresses import is_ip_literal, look_up
+from sylk.net.addresses import is_ip_literal
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
@@ -102,6 +103,7 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
+        self.resolver = Resolver()
         self._on_request = on_request
         self._closing: dict[Call, MsrpSession] = {}
         self._nursery: trio.Nursery | None = None
@@ -126,6 +128,25 @@ class Endpoint:
         await self._calls.wait_empty()
 
     # Making calls
+
+    async def open_flow(
+        self, uri: SipURI, transports: Sequence[str] = (), domain: str | None = None
+    ) -> Flow:
+        """Return a flow to a server of `uri`, the first of its servers that can be connected.
+
+        `transports` are those to choose from, all that are spoken here if empty, the default in
+        front; `domain` is whose certificate a TLS server has to show, if not that of `uri`. Raises
+        TransportError when no server can be found or connected (RFC 3263 section 4).
+        """
+        spoken = tuple(transports) or self.transports.spoken
+        failure = TransportError(f"no server for {uri.host}")
+        for target in await self.resolver.resolve(uri, spoken):
+            name = domain or target.server_name
+            try:
+                return await self.transports.open_flow(target.transport, target.address, name)
+            except TransportError as error:
+                failure = error
+        raise failure
 
     def contact_for(self, flow: Flow, user: str | None, scheme: str = "sip") -> str:
         """Return the URI, in angle brackets, at which the peer of `flow` reaches us."""
@@ -267,8 +288,7 @@ class Endpoint:
     async def _open_and_send(self, call: Call, request: Request, dialog: Dialog) -> None:
         hop = dialog.next_hop
         try:
-            address = (await look_up(*address_of(hop)))[0]
-            flow = await self.transports.open_flow(transport_of(hop), address)
+            flow = await self.open_flow(hop)
         except SylkError as error:
             logger.info("%s not sent: %s Call-ID=%s", request.method, error, call.call_id)
             if request.method != "ACK":
