@@ -243,9 +243,9 @@ class Subscriptions(RuleBasedStateMachine):
         asked = notifier.request.expires
         if asked is not None and 0 < asked < 60:
             notifier.reject(423, self.line.now, [("Min-Expires", "60")])
+            self.line.settle()
             bob.events.clear()
             bob.requests.clear()
-            self.line.settle()
             bob.notifier = None
         else:
             notifier.accept(self.line.now, b"0", TEXT, pending=self.pending)
@@ -333,7 +333,8 @@ class Subscriptions(RuleBasedStateMachine):
         line.delay = lambda label: False
         line.release()
         self.take()
-        line.advance(LONG / 10)
+        # Whose answer was lost may believe in it until the next refresh.
+        line.advance(LONG)
         self.what_stands_is_known_and_what_has_ended_has_ended_for_both()
         subscriber = line.alice.subscriber
         assert subscriber is not None
