@@ -212,9 +212,7 @@ def test_a_new_certificate_is_for_new_connections(
     certificate, key = make_certificate(tmp_path, "first")
     next_certificate, next_key = make_certificate(tmp_path, "second")
     old, new = fingerprint_of(certificate), fingerprint_of(next_certificate)
-    server = running_server(
-        with_tls(tmp_path / "spool", certificate=certificate, private_key=key)
-    )
+    server = running_server(with_tls(tmp_path / "spool", certificate=certificate, private_key=key))
     assert not (tmp_path / "spool").exists()
     port = tls_port(server, "SIP")
     with scripted(room_over(server, "tls", "echo"), "--transport", "tls", "--tls") as chat:
@@ -318,7 +316,9 @@ def options_request(transport: str, port: int) -> bytes:
 
 
 @contextmanager
-def openssl_client(port: int, *arguments: str) -> Generator[tuple[subprocess.Popen[bytes], Printed]]:
+def openssl_client(
+    port: int, *arguments: str
+) -> Generator[tuple[subprocess.Popen[bytes], Printed]]:
     openssl = str(program("openssl", "openssl"))
     process = subprocess.Popen(
         [openssl, "s_client", "-connect", f"{HOST}:{port}", "-quiet", *arguments],
@@ -349,9 +349,7 @@ def test_openssl_asks_what_the_server_can_do(server: RunningServer, version: str
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_the_ports_without_tls_still_answer(
-    server: RunningServer, transport: str
-) -> None:
+def test_the_ports_without_tls_still_answer(server: RunningServer, transport: str) -> None:
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     port = server.sip_udp if transport == "udp" else server.sip_tcp
     with socket.socket(socket.AF_INET, kind) as sock:

@@ -213,12 +213,15 @@ def test_a_pending_subscription_is_told_nothing_until_it_is_approved() -> None:
     line.advance(1)
     refused = line.notifies()
     assert refused == [("pending;expires=600", b"")]
+    refresh(line, ("Event", "conference"), ("Expires", "600"))
+    line.advance(1)
+    assert line.notifies()[1:] == [("pending;expires=600", b"")]
     notifier.approve(line.now)
     line.advance(1)
-    assert line.notifies()[1:] == [("active;expires=599", b"secret")]
+    assert line.notifies()[2:] == [("active;expires=599", b"secret")]
     notifier.approve(line.now)
     line.advance(1)
-    assert len(line.notifies()) == 2
+    assert len(line.notifies()) == 3
 
 
 def test_the_end_of_a_pending_subscription_tells_nothing_either() -> None:

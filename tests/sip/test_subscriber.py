@@ -348,6 +348,17 @@ def test_the_first_notify_can_be_the_last() -> None:
     assert notify(line, EVENT, STATE, number=2) == 481
 
 
+def test_a_refusal_after_the_first_notify_does_not_count() -> None:
+    line = Line()
+    line.subscribe()
+    assert notify(line, EVENT, STATE) == 200
+    answer(line, 481)
+    assert state_of(line) is SubscriberState.ACTIVE
+    # After this the core expects no NOTIFY outside of its dialogs any more.
+    line.advance(6)
+    assert notify(line, EVENT, STATE, number=2) == 200
+
+
 def test_unsubscribing_waits_for_the_last_notify() -> None:
     line = Line()
     subscriber, _ = line.stand()
@@ -573,11 +584,13 @@ def test_a_second_notifier_is_refused() -> None:
 
 def test_the_answer_of_another_notifier_than_the_first_to_tell() -> None:
     line = Line()
-    line.subscribe()
+    subscriber = line.subscribe()
     assert notify(line, EVENT, STATE, tag="carol", body=b"x") == 200
     answer(line, 200, ("Expires", "60"))
     assert line.alice.dialog.remote_tag == "carol"
     assert state_of(line) is SubscriberState.ACTIVE
+    # What bob granted is not for this subscription.
+    assert subscriber.next_deadline() == pytest.approx(450)
     assert notify(line, EVENT, STATE, tag="bob") == 481
 
 

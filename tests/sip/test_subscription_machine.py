@@ -344,6 +344,8 @@ class Subscriptions(RuleBasedStateMachine):
             assert usage.state in (SubscriberState.ENDED, NotifierState.ENDED)
             assert len(agent.endings) == 1
             assert agent.next_deadline() is None
+            peer = line.bob if agent is line.alice else line.alice
+            assert usage.dialog is None or not peer.knows(usage.dialog, line.now)
 
     def what_stands_is_known_and_what_has_ended_has_ended_for_both(self) -> None:
         """The line has been good for long: both agree; if it stands, the last state is known."""
