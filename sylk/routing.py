@@ -92,13 +92,22 @@ class TrustedPeers:
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(networks)
+        self._named = tuple(network for network in self._networks if network.prefixlen)
 
     def allows(self, address: str) -> bool:
         """Tell whether `address` is trusted; an IPv4 peer of an IPv6 socket counts as IPv4."""
-        try:
-            peer = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-            peer = peer.ipv4_mapped
-        return any(peer in network for network in self._networks)
+        return _is_in(address, self._networks)
+
+    def names(self, address: str) -> bool:
+        """Tell whether `address` is trusted by name: a network of all addresses names nobody."""
+        return _is_in(address, self._named)
+
+
+def _is_in(address: str, networks: Iterable[Network]) -> bool:
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+        peer = peer.ipv4_mapped
+    return any(peer in network for network in networks)

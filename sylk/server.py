@@ -138,8 +138,7 @@ class Server:
     def _admit(self, incoming: IncomingRequest) -> Application:
         """Return the application for a request; raises RemoteProtocolError with the refusal."""
         request = incoming.request
-        if not self.config.trusted_peers.allows(incoming.flow.remote[0]):
-            raise RemoteProtocolError("the source is not among trusted_peers", 403)
+        self._check_sender(incoming)
         if self._serving is None:
             raise RemoteProtocolError("the server is starting or stopping", 503, _BUSY)
         if self.endpoint.call_count >= self.config.max_sessions:
@@ -151,6 +150,16 @@ class Server:
         if name not in self._started:
             raise RemoteProtocolError(f"the application {name!r} has not started", 503, _BUSY)
         return self._started[name]
+
+    def _check_sender(self, incoming: IncomingRequest) -> None:
+        """Make sure that the sender may send requests; raises RemoteProtocolError."""
+        source = incoming.flow.remote[0]
+        peers, authenticator = self.config.trusted_peers, self.config.authenticator
+        if authenticator is None:
+            if not peers.allows(source):
+                raise RemoteProtocolError("the source is not among trusted_peers", 403)
+        elif not peers.names(source):
+            authenticator.check(incoming.request, trio.current_time(), source=source)
 
     def _refuse(self, incoming: IncomingRequest, error: RemoteProtocolError) -> None:
         request, core = incoming.request, self.endpoint.core

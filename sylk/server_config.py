@@ -1,5 +1,6 @@
 """Everything that a server is made of, from the settings file, read and checked."""
 
+import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,7 +25,9 @@ from sylk.net.tls import TlsContexts
 from sylk.routing import RoutingTable, TrustedPeers
 from sylk.session.endpoint import EndpointSettings
 from sylk.settings import MsrpSettings, ServerSettings, SipSettings, TlsSettings
+from sylk.sip.authenticator import Authenticator
 from sylk.sip.parser import Limits
+from sylk.users import USERS_FILE, UserFile
 
 _OUTSIDE = "192.0.2.1"
 
@@ -40,6 +43,8 @@ class ServerConfig:
     max_sessions: int
     certificate: CertificateInfo | None = None
     """What our TLS certificate says; None without TLS."""
+    authenticator: Authenticator | None = None
+    """Whom it asks for a password; None where the address of a peer is all that counts."""
 
 
 def build_config(raw: RawConfig) -> ServerConfig:
@@ -99,6 +104,21 @@ def build_config(raw: RawConfig) -> ServerConfig:
         TrustedPeers(sip.trusted_peers),
         sip.max_sessions,
         None if files is None else read_certificate(files.certificate),
+        _authenticator(raw, server, sip),
+    )
+
+
+def _authenticator(
+    raw: RawConfig, server: ServerSettings, sip: SipSettings
+) -> Authenticator | None:
+    """Return who asks for passwords; None where nobody does."""
+    if not sip.authenticate:
+        return None
+    if not sip.realm:
+        raise raw.error(SipSettings.section, "realm", "is empty: give the domain of the users")
+    users = UserFile(server.spool_dir / USERS_FILE)
+    return Authenticator(
+        sip.realm, users.find, random_token=secrets.token_hex, nonce_lifetime=sip.nonce_lifetime
     )
 
 

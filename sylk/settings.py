@@ -199,7 +199,27 @@ class SipSettings:
     trusted_peers: Networks = setting(
         ANY_NETWORK,
         "Who may send requests: any, none, or a list of addresses and networks. Others are "
-        "refused with 403.",
+        "refused with 403, or challenged with 401 if authenticate is on.",
+    )
+    authenticate: bool = setting(
+        False,
+        "Whether a request that begins something (INVITE, SUBSCRIBE, REFER, MESSAGE) must carry "
+        "the digest of a user to whom `sylk-server passwd USER@REALM` gave a password, and come "
+        "from that user's address. Without it the answer is 401; in the name of somebody else, "
+        "403. Peers that trusted_peers names need no digest; any names nobody.",
+    )
+    realm: str = setting(
+        "localhost",
+        "The domain of the users who have a password: what stands behind the @ of their "
+        "addresses.",
+    )
+    nonce_lifetime: Seconds = setting(
+        300,
+        "How long a client may use one challenge. Over it the client is given another one, which "
+        "it answers without asking for the password again.",
+        unit="seconds",
+        minimum=10,
+        maximum=86400,
     )
     max_message_size: Bytes = setting(
         64 * 1024,

@@ -20,7 +20,7 @@ from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.chat import Chat
-from sylk.session.dial import Destination, Dialled
+from sylk.session.dial import Credentials, Destination, Dialled
 from sylk.session.endpoint import Endpoint, EndpointSettings
 from sylk.sip.core import IncomingRequest
 from sylk.sip.flow import Address
@@ -36,6 +36,7 @@ BYE_GRACE = 3.0
 _TRANSPORTS = ("udp", "tcp", "tls")
 _PROBE_INTERVAL = 0.5
 _KEEP_ALIVE = b"\r\n\r\n"
+_CHALLENGES = (401, 407)
 _BUSY_HERE = 486
 _METHOD_NOT_ALLOWED = 405
 _ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
@@ -63,6 +64,8 @@ class CallOptions:
     """The authorities that must have signed the certificate of a TLS server; None: any will do."""
     timeout: float = 10.0
     linger: float = 1.0
+    credentials: Credentials | None = None
+    """What to answer a server that asks for a password."""
 
 
 async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
@@ -194,6 +197,7 @@ class _OutgoingChat:
             accept_types=("message/cpim", "text/*"),
             on_ringing=self._ringing,
             invite_timeout=RING_TIMEOUT,
+            credentials=self._options.credentials,
         )
         try:
             return await call.enter_async_context(dialled)
@@ -203,7 +207,12 @@ class _OutgoingChat:
             reason = harmless(error.reason)
             if error.status is None or reason.startswith(_OWN_REASONS):
                 return reason
-            return f"the server answered {error.status} {reason}"
+            answer = f"the server answered {error.status} {reason}"
+            if error.status not in _CHALLENGES:
+                return answer
+            if self._options.credentials is None:
+                return f"{answer}: give --from and --password-file"
+            return f"{answer}: it does not take this user and password"
 
     def _ringing(self, status: int) -> None:
         self._tell("Ringing …" if status == 180 else f"The other side answers {status} …")

@@ -18,6 +18,7 @@ from sylk.cli.harmless import harmless_name
 from sylk.cli.parties import parse_sip_uri, parse_target
 from sylk.cli.plain import Plain
 from sylk.log import configure_logging
+from sylk.session.dial import Credentials
 from sylk.sip.uri import SipURI
 
 _WORKED = 0
@@ -25,11 +26,16 @@ _NO_CALL = 1
 _USAGE = 2
 _BROKE = 3
 _DAY = 86400.0
+_MAX_PASSWORD = 1024  # characters
+_PASSWORD_VARIABLE = "SYLK_CHAT_PASSWORD"
 
 _EPILOG = """\
 At a terminal, what you type is said in the room, and /help shows the commands. When standard
 input is no terminal, each of its lines is said as it is, and each message is a line of output:
 "HH:MM name: text" for people and "HH:MM * text" for notices.
+
+A server that asks for a password is given that of --password-file, or else of the environment
+variable SYLK_CHAT_PASSWORD, with the user part of --from as the user name.
 
 exit status: 0 the session worked; 1 the call was refused or nobody was reached; 2 wrong usage;
 3 the session broke in the middle, or a message was not delivered.
@@ -43,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal = _is_terminal()
     if terminal and options.verbose and options.log is None:
         parser.error("at a terminal --verbose needs --log FILE, so that the chat stays readable")
+    try:
+        credentials = _credentials(options.caller, options.password_file)
+    except ValueError as error:
+        parser.error(str(error))
     call = CallOptions(
         target=options.target,
         name=options.name,
@@ -53,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ca_file=options.ca_file,
         timeout=options.timeout,
         linger=0.0 if terminal else options.linger,
+        credentials=credentials,
     )
     front_end = _open_terminal(call.target) if terminal else _open_plain()
     try:
@@ -96,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         help="your own address; default: your login name, and something that tells you apart",
     )
     parser.add_argument(
+        "--password-file",
+        metavar="FILE",
+        type=Path,
+        help="a file whose first line is the password of the user in --from",
+    )
+    parser.add_argument(
         "--transport", choices=("udp", "tcp", "tls"), help="default: what the URI says, else udp"
     )
     parser.add_argument("--tls", action="store_true", help="carry the messages over TLS")
@@ -132,6 +149,29 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= _DAY:
         raise argparse.ArgumentTypeError("write a number of seconds, at most a day")
     return seconds
+
+
+def _credentials(caller: SipURI | None, file: Path | None) -> Credentials | None:
+    """Return what to answer a server that asks for a password, None if there is nothing.
+
+    Raises ValueError that says what to write.
+    """
+    user = None if caller is None else caller.user
+    if file is None:
+        password = os.environ.get(_PASSWORD_VARIABLE, "")
+        return Credentials(user, password) if user and password else None
+    if not user:
+        raise ValueError("--password-file needs --from with your user name")
+    try:
+        with open(file, encoding="utf-8") as lines:
+            password = lines.readline(_MAX_PASSWORD + 1).rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is no UTF-8") from None
+    if not 0 < len(password) <= _MAX_PASSWORD:
+        raise ValueError(f"the first line of {file} must be a password")
+    return Credentials(user, password)
 
 
 def _is_terminal() -> bool:

@@ -1,4 +1,7 @@
-"""The command `sylk-server`: reads the settings, runs the server, ends on a signal."""
+"""The command `sylk-server`: reads the settings, runs the server, ends on a signal.
+
+`sylk-server passwd` is a command of its own (`sylk.cli.passwd`).
+"""
 
 import argparse
 import signal
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 import trio
 
 from sylk import __version__
+from sylk.cli import passwd
 from sylk.config import find_config, read_config
 from sylk.errors import ConfigError, TransportError
 from sylk.log import configure_logging
@@ -15,12 +19,16 @@ from sylk.server import Server
 from sylk.server_config import build_config
 from sylk.settings import ServerSettings
 
-_LOOPBACK = "127.0.0.1"
+_PASSWD = "passwd"
+_EPILOG = "sylk-server passwd sets the passwords of users: see sylk-server passwd --help."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for a fault, 2 for a wrong setting."""
-    options = _parse(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] == _PASSWD:
+        return passwd.run(given[1:])
+    options = _parse(given)
     try:
         path = find_config(options.config)
         raw = read_config(path)
@@ -43,9 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="sylk-server", description="A multiparty chat conference server for SIP and MSRP."
+        prog="sylk-server",
+        description="A multiparty chat conference server for SIP and MSRP.",
+        epilog=_EPILOG,
     )
     parser.add_argument(
         "--config",

@@ -23,6 +23,7 @@ from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.certificate import matches_fingerprints
 from sylk.net.listener import TcpListener
+from sylk.net.msrp_link import MsrpLink
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.tls import TlsContexts, accept_tls, tls_handshake
@@ -69,55 +70,6 @@ class SessionUser(Protocol):
     async def wait_for_room(self) -> None:
         """Wait until more events can be taken; the link is not read meanwhile."""
         ...
-
-
-class MsrpLink:
-    """One connection that carries MSRP, for as long as a session needs it."""
-
-    def __init__(
-        self,
-        stream: ByteStream,
-        connection: MsrpConnection,
-        outbox: Outbox,
-        scope: trio.CancelScope,
-    ) -> None:
-        self.stream = stream
-        self.connection = connection
-        self.outbox = outbox
-        self.scope = scope
-        """Cancelling it closes the link."""
-        self.reason = "it named no session"
-        """Why the link is closed, if something was wrong with it."""
-        self.sessions: set[MsrpSession] = set()
-
-    def write(self, data: bytes) -> None:
-        """Send bytes that are complete frames; what the sessions have queued goes before them."""
-        queued = self.connection.data_to_send()
-        self.outbox.write(queued + data if queued else data)
-
-    def flush(self) -> None:
-        """Send what the sessions of this link have queued."""
-        data = self.connection.data_to_send()
-        if data:
-            self.outbox.write(data)
-
-    def attach(self, session: MsrpSession) -> None:
-        """Carry a session."""
-        self.sessions.add(session)
-        self.scope.deadline = float("inf")
-        self.outbox.on_empty = None
-        self.reason = ""
-
-    def detach(self, session: MsrpSession) -> None:
-        """Stop carrying a session; with the last one the link closes, when all is written."""
-        self.sessions.discard(session)
-        if self.sessions:
-            return
-        if self.outbox.pending:
-            self.scope.deadline = trio.current_time() + _CLOSE_GRACE
-            self.outbox.on_empty = self.scope.cancel
-        else:
-            self.scope.cancel()
 
 
 class MsrpPort:
@@ -324,9 +276,9 @@ class MsrpPort:
             nursery.cancel_scope.cancel()
 
     async def _read(self, link: MsrpLink) -> None:
-        stream, connection = link.stream, link.connection
+        connection = link.connection
         while not connection.closed:
-            data = await stream.receive()
+            data = await link.receive()
             if not data:
                 link.reason = _PEER_CLOSED
                 return

@@ -48,6 +48,8 @@ class Call:
         self.reason = ""
         """Why it ended, in words."""
         self.status: int | None = None
+        self.refusal: Response | None = None
+        """The final response that refused our INVITE: it may say how to ask again."""
         self.on_end: Callable[[], None] | None = None
         """Called once, synchronously, when the call ends."""
         self.on_ringing: Callable[[int], None] | None = None
@@ -118,6 +120,8 @@ class Call:
 
     def receive_response(self, response: Response, now: float) -> None:
         """Take a response to a request of this call."""
+        if response.status >= 300 and response.cseq.method == "INVITE":
+            self.refusal = response
         self.usage.receive_response(response, now)
         self._outlet.settle(self)
 

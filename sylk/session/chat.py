@@ -16,7 +16,7 @@ from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp import events
 from sylk.msrp.fanout import FanOut
 from sylk.msrp.session import MsrpSession
-from sylk.net.msrp_port import MsrpLink
+from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
 from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage

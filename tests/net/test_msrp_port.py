@@ -15,7 +15,8 @@ from sylk.msrp.events import Bound, Closed, MessageReceived, SessionEvent
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import parse_path
 from sylk.net.alarm import AlarmClock
-from sylk.net.msrp_port import MsrpLink, MsrpPort, MsrpPortSettings
+from sylk.net.msrp_link import MsrpLink
+from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
 
 SETTINGS = MsrpPortSettings(host="127.0.0.1", port=0)
 PATIENCE = 20.0

@@ -1,0 +1,621 @@
+"""Calls whose SIP or MSRP goes over TLS: what is offered and answered, and who is believed."""
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import trio
+
+from sylk.application import Application
+from sylk.errors import SessionEnded
+from sylk.net.certificate import CertificateFiles, ensure_certificate, first_certificate
+from sylk.server import Server
+from sylk.session import Invitation
+from tests.end_to_end.wire_msrp import Frame, take_frame
+from tests.end_to_end.wire_sip import SipMessage
+from tests.peers import (
+    HOST,
+    PATIENCE,
+    Caller,
+    MsrpListener,
+    MsrpPeer,
+    Scripted,
+    SipPeer,
+    answer_frame,
+    assert_nothing_left,
+    attribute,
+    chat_offer,
+    running_server,
+    sip_port,
+    take_message,
+)
+
+Tls = trio.SSLStream[trio.SocketStream]
+Settings = dict[str, dict[str, object]]
+
+
+# Peers that speak TLS
+
+
+def any_certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def connect_tls(port: int) -> Tls:
+    """Connect, and have spoken TLS."""
+    with trio.fail_after(PATIENCE):
+        tls: Tls = trio.SSLStream(
+            await trio.open_tcp_stream(HOST, port), any_certificate(), https_compatible=True
+        )
+        await tls.do_handshake()
+    return tls
+
+
+def certificate_of(tls: Tls) -> bytes:
+    """Return the certificate of the other side."""
+    certificate = tls.getpeercert(True)
+    assert isinstance(certificate, bytes)
+    return certificate
+
+
+def sha_256(certificate: bytes) -> str:
+    """Return the value of a=fingerprint for a certificate, written from RFC 8122 alone."""
+    return "SHA-256 " + ":".join(f"{octet:02X}" for octet in sha256(certificate).digest())
+
+
+class TlsMsrpPeer(MsrpPeer):
+    """An MSRP connection over TLS."""
+
+    def __init__(self, tls: Tls) -> None:
+        super().__init__(tls.transport_stream)
+        self.tls = tls
+        self._data = b""
+
+    async def send(self, data: bytes) -> None:
+        with trio.fail_after(PATIENCE):
+            await self.tls.send_all(data)
+
+    async def receive(self) -> Frame:
+        with trio.fail_after(PATIENCE):
+            while (taken := take_frame(self._data)) is None:
+                try:
+                    data = await self.tls.receive_some()
+                except trio.BrokenResourceError:
+                    raise EOFError from None
+                if not data:
+                    raise EOFError
+                self._data += data
+        frame, self._data = taken
+        return frame
+
+
+class TlsListener(MsrpListener):
+    """A port to which somebody is to connect over TLS."""
+
+    def __init__(self, files: CertificateFiles) -> None:
+        super().__init__()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(files.certificate, files.private_key)
+        self.fingerprint = sha_256(first_certificate(files.certificate))
+
+    @property
+    def secure_path(self) -> str:
+        return self.path.replace("msrp://", "msrps://")
+
+    async def accept(self) -> TlsMsrpPeer:
+        peer = await super().accept()
+        tls: Tls = trio.SSLStream(
+            peer.stream, self._context, server_side=True, https_compatible=True
+        )
+        with trio.fail_after(PATIENCE):
+            try:
+                await tls.do_handshake()
+            except BaseException:
+                peer.close()
+                raise
+        return TlsMsrpPeer(tls)
+
+
+class TlsSipPeer(SipPeer):
+    """A SIP connection over TLS."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port, "tls")
+        super().close()
+        self._server_port = port
+        self._tls: Tls | None = None
+        self._data = b""
+
+    async def open(self) -> None:
+        self._tls = await connect_tls(self._server_port)
+        self.port = self._tls.transport_stream.socket.getsockname()[1]
+
+    def close(self) -> None:
+        assert self._tls is not None
+        self._tls.transport_stream.socket.close()
+
+    async def send(self, data: bytes) -> None:
+        assert self._tls is not None
+        with trio.fail_after(PATIENCE):
+            await self._tls.send_all(data)
+
+    async def receive(self) -> SipMessage:
+        assert self._tls is not None
+        with trio.fail_after(PATIENCE):
+            while (taken := take_message(self._data)) is None:
+                data = await self._tls.receive_some()
+                if not data:
+                    raise EOFError
+                self._data += data
+        message, self._data = taken
+        return message
+
+
+class TlsCaller(Caller):
+    """One whose media go over TLS, and with a `scheme` its SIP too."""
+
+    def __init__(self, server: Server, scheme: str | None = None) -> None:
+        super().__init__(server)
+        self.path = self.path.replace("msrp://", "msrps://")
+        self.msrp_port = dict(server.endpoint.msrp.listening).get("tls", ("", 0))[1]
+        self.shown = b""
+        """The certificate that the MSRP port showed."""
+        if scheme is not None:
+            self.sip.close()
+            self.sip = TlsSipPeer(sip_port(server.endpoint, "tls"))
+            self._target = f"{scheme}:{self.room}"
+
+    def offer(self, *extra: str, setup: str = "active", path: str = "") -> bytes:
+        """Return an offer of MSRP over TLS."""
+        return over_tls(chat_offer(path or self.path, setup=setup, extra=extra))
+
+    async def open_msrp(self, receive_buffer: int | None = None) -> None:
+        peer = TlsMsrpPeer(await connect_tls(self.msrp_port))
+        self.shown = certificate_of(peer.tls)
+        self.take_msrp(peer)
+
+
+def over_tls(description: bytes) -> bytes:
+    assert b" TCP/MSRP " in description
+    return description.replace(b" TCP/MSRP ", b" TCP/TLS/MSRP ")
+
+
+def chat_line(description: bytes) -> str:
+    (line,) = [line for line in description.decode().split("\r\n") if line.startswith("m=")]
+    return line
+
+
+# Servers
+
+
+class Answering:
+    """Accepts each call and tells how it went."""
+
+    def __init__(self) -> None:
+        self.stands = trio.Event()
+        self.over = trio.Event()
+        self.reason = ""
+
+    @property
+    def application(self) -> Application:
+        return Scripted(self._answer)
+
+    async def _answer(self, invitation: Invitation) -> None:
+        try:
+            async with invitation.accept() as chat:
+                self.stands.set()
+                async for _ in chat:
+                    pass
+                self.reason = chat.call.reason
+        except SessionEnded as ended:
+            self.reason = ended.reason
+            raise
+        finally:
+            self.over.set()
+
+    async def wait_stands(self) -> None:
+        with trio.fail_after(PATIENCE):
+            await self.stands.wait()
+
+    async def wait_over(self) -> str:
+        with trio.fail_after(PATIENCE):
+            await self.over.wait()
+        return self.reason
+
+
+@pytest.fixture
+def answering() -> Answering:
+    return Answering()
+
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def with_tls(tmp_path: Path) -> MakeSettings:
+    """Make settings with TLS ports; what is given goes into the section [MSRP]."""
+
+    def make(ca_file: Path | None = None, **msrp: object) -> Settings:
+        return {
+            "Server": {"spool_dir": tmp_path / "spool"},
+            "SIP": {"local_tls_port": 0},
+            "MSRP": {"local_tls_port": 0, **msrp},
+            "TLS": {} if ca_file is None else {"ca_file": ca_file},
+        }
+
+    return make
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> CertificateFiles:
+    """Make the certificate of a peer."""
+    return ensure_certificate(tmp_path / "phone", ["phone.test"], [HOST], datetime.now(UTC))
+
+
+# What is answered
+
+
+async def test_an_offer_of_tls_is_answered_with_tls(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsCaller(server) as caller,
+    ):
+        final = await caller.invite(caller.offer("a=fingerprint:SHA-256 00"))
+        assert chat_line(final.body) == f"m=message {caller.msrp_port} TCP/TLS/MSRP *"
+        assert attribute(final.body, "setup") == ["passive"]
+        assert caller.remote_path.startswith(f"msrps://{HOST}:{caller.msrp_port}/")
+        await caller.acknowledge()
+        await caller.connect()
+        await answering.wait_stands()
+        assert attribute(final.body, "fingerprint") == [sha_256(caller.shown)]
+        assert (await caller.bye()).status == 200
+        assert await answering.wait_over() == "BYE"
+        await assert_nothing_left(server)
+
+
+async def test_an_offer_in_clear_is_answered_in_clear(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    settings = with_tls(use_tls="yes")
+    async with (
+        running_server(settings, application=answering.application) as server,
+        Caller(server) as caller,
+    ):
+        final = await caller.invite()
+        assert chat_line(final.body) == f"m=message {caller.msrp_port} TCP/MSRP *"
+        assert attribute(final.body, "fingerprint") == []
+        await caller.acknowledge()
+        await caller.connect()
+        await answering.wait_stands()
+
+
+async def test_a_reinvite_keeps_the_media_over_tls(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsCaller(server) as caller,
+    ):
+        first = await caller.invite(caller.offer())
+        await caller.acknowledge()
+        await caller.connect()
+        again = await caller.reinvite(caller.offer())
+        assert again.body == first.body
+        in_clear = await caller.reinvite(chat_offer(caller.path.replace("msrps:", "msrp:")))
+        assert in_clear.status == 488
+        assert await caller.send(None) == 200
+
+
+async def test_people_over_tls_and_in_clear_share_a_room(with_tls: MakeSettings) -> None:
+    async with (
+        running_server(with_tls()) as server,
+        TlsCaller(server) as secure,
+        Caller(server, "bob") as clear,
+    ):
+        await secure.invite(secure.offer())
+        await secure.acknowledge()
+        await secure.connect()
+        await clear.join()
+        await secure.say("over TLS")
+        assert (await clear.hear()).text == "over TLS"
+        await clear.say("in clear")
+        assert (await secure.hear()).text == "in clear"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ((b"TCP/TLS/MSRP", b"TCP/MSRP"), "the path does not fit TCP/MSRP"),
+        ((b"msrps://", b"msrp://"), "the path does not fit TCP/TLS/MSRP"),
+    ],
+)
+async def test_a_path_that_does_not_fit_the_protocol_is_refused(
+    with_tls: MakeSettings, change: tuple[bytes, bytes], reason: str
+) -> None:
+    async with running_server(with_tls()) as server, TlsCaller(server) as caller:
+        final = await caller.invite(caller.offer().replace(*change))
+        assert final.status == 488
+        assert reason in final["Warning"]
+        await caller.acknowledge()
+        await assert_nothing_left(server)
+
+
+async def test_without_a_port_for_it_tls_is_refused() -> None:
+    async with running_server() as server, TlsCaller(server) as caller:
+        final = await caller.invite(caller.offer())
+        assert final.status == 488
+        assert final["Warning"] == '304 sylk "TCP/TLS/MSRP is not carried here, TCP/MSRP is"'
+        await caller.acknowledge()
+        await assert_nothing_left(server)
+
+
+# Who connects over TLS to a peer that listens
+
+
+async def refused_media(
+    server: Server, caller: TlsCaller, listener: TlsListener, *extra: str
+) -> str:
+    """Let the server connect to a peer that it must not believe, and return the BYE's Reason."""
+    await caller.invite(caller.offer(*extra, setup="passive", path=listener.secure_path))
+    await caller.acknowledge()
+    with suppress(trio.BrokenResourceError):
+        # With TLS 1.3 the one who listens may hear of the refusal only afterwards.
+        peer = await listener.accept()
+        assert await peer.rest() == []
+        peer.close()
+    reason = (await caller.await_bye())["Reason"]
+    await assert_nothing_left(server)
+    return reason
+
+
+async def accepted_media(
+    caller: TlsCaller, listener: TlsListener, answering: Answering, *extra: str
+) -> None:
+    """Let the server connect to a peer, and the call stand."""
+    caller.path = listener.secure_path
+    final = await caller.invite(caller.offer(*extra, setup="passive"))
+    assert attribute(final.body, "setup") == ["active"]
+    assert len(attribute(final.body, "fingerprint")) == 1
+    await caller.acknowledge()
+    peer = await listener.accept()
+    caller.take_msrp(peer)
+    first = await peer.receive()
+    assert (first.what, first.body) == ("SEND", b"")
+    assert first.headers["To-Path"] == listener.secure_path
+    assert first.headers["From-Path"] == caller.remote_path
+    await peer.send(answer_frame(first))
+    await answering.wait_stands()
+    assert (await caller.bye()).status == 200
+    assert await answering.wait_over() == "BYE"
+
+
+async def test_a_peer_with_the_certificate_of_its_sdp_is_believed(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        await accepted_media(caller, listener, answering, f"a=fingerprint:{listener.fingerprint}")
+        await assert_nothing_left(server)
+
+
+async def test_a_fingerprint_is_enough_where_authorities_are_asked_for(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles, tmp_path: Path
+) -> None:
+    other = ensure_certificate(tmp_path / "other", ["other.test"], [HOST], datetime.now(UTC))
+    async with (
+        running_server(with_tls(other.certificate), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        await accepted_media(caller, listener, answering, f"a=fingerprint:{listener.fingerprint}")
+
+
+@pytest.mark.parametrize(
+    "fingerprint", ["SHA-256 " + ":".join(["00"] * 32), "MD5 00:11", "nonsense", ""]
+)
+async def test_a_peer_with_another_certificate_is_not(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles, fingerprint: str
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        reason = await refused_media(server, caller, listener, f"a=fingerprint:{fingerprint}")
+        assert reason == (
+            'SIP;cause=500;text="media: the certificate of the peer is not the one that its SDP '
+            'names"'
+        )
+        assert "its SDP names" in await answering.wait_over()
+
+
+async def test_without_a_fingerprint_any_certificate_will_do(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        await accepted_media(caller, listener, answering)
+
+
+async def test_without_a_fingerprint_the_authorities_decide(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles
+) -> None:
+    settings = with_tls(phone.certificate)
+    async with (
+        running_server(settings, application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        await accepted_media(caller, listener, answering)
+
+
+async def test_an_authority_that_nobody_knows_ends_the_call(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles, tmp_path: Path
+) -> None:
+    other = ensure_certificate(tmp_path / "other", ["other.test"], [HOST], datetime.now(UTC))
+    async with (
+        running_server(with_tls(other.certificate), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        reason = await refused_media(server, caller, listener)
+        assert "not among the trusted ones" in reason
+
+
+async def test_a_peer_that_listens_in_clear_where_it_said_tls(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        MsrpListener() as listener,
+        TlsCaller(server) as caller,
+    ):
+        path = listener.path.replace("msrp:", "msrps:")
+        await caller.invite(caller.offer(setup="passive", path=path))
+        await caller.acknowledge()
+        peer = await listener.accept()
+        await peer.stream.send_all(b"MSRP abcd 400 What?\r\n")
+        assert "does not speak TLS" in (await caller.await_bye())["Reason"]
+        await assert_nothing_left(server)
+        peer.close()
+
+
+# A session that was agreed upon over TLS
+
+
+async def test_a_session_over_tls_is_not_taken_in_clear(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsCaller(server) as caller,
+        Caller(server) as other,
+    ):
+        await caller.invite(caller.offer())
+        await caller.acknowledge()
+        await other.open_msrp()
+        other.path, other.remote_path = caller.path, caller.remote_path
+        assert await other.send(None) == 481
+        assert not answering.stands.is_set()
+        await caller.connect()
+        await answering.wait_stands()
+
+
+# The offer in the 200
+
+
+async def test_the_offer_is_ours_and_for_tls_where_that_is_wanted(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(use_tls="yes"), application=answering.application) as server,
+        TlsCaller(server) as caller,
+    ):
+        final = await caller.invite(b"")
+        assert chat_line(final.body) == f"m=message {caller.msrp_port} TCP/TLS/MSRP *"
+        assert attribute(final.body, "setup") == ["actpass"]
+        await caller.acknowledge(caller.offer())
+        await caller.connect()
+        await answering.wait_stands()
+        assert attribute(final.body, "fingerprint") == [sha_256(caller.shown)]
+
+
+async def test_our_offer_is_in_clear_where_nobody_wants_more(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        Caller(server) as caller,
+    ):
+        final = await caller.invite(b"")
+        assert chat_line(final.body) == f"m=message {caller.msrp_port} TCP/MSRP *"
+        assert attribute(final.body, "fingerprint") == []
+
+
+async def test_an_answer_in_the_ack_tells_the_certificate_too(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles
+) -> None:
+    async with (
+        running_server(with_tls(use_tls="yes"), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        TlsCaller(server) as caller,
+    ):
+        await caller.invite(b"")
+        wrong = "a=fingerprint:SHA-256 00:11"
+        await caller.acknowledge(caller.offer(wrong, setup="passive", path=listener.secure_path))
+        peer = await listener.accept()
+        caller.take_msrp(peer)
+        assert await peer.rest() == []
+        assert "its SDP names" in (await caller.await_bye())["Reason"]
+
+
+async def test_an_answer_in_clear_to_an_offer_of_tls_ends_the_call(
+    answering: Answering, with_tls: MakeSettings
+) -> None:
+    async with (
+        running_server(with_tls(use_tls="yes"), application=answering.application) as server,
+        Caller(server) as caller,
+    ):
+        await caller.invite(b"")
+        await caller.acknowledge(chat_offer(caller.path))
+        assert "Reason" in await caller.await_bye()
+        assert "answer" in await answering.wait_over()
+        await assert_nothing_left(server)
+
+
+# SIP over TLS
+
+
+@pytest.mark.parametrize("scheme", ["sip", "sips"])
+async def test_a_call_over_tls_has_a_contact_of_the_same_kind(
+    answering: Answering, with_tls: MakeSettings, scheme: str
+) -> None:
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsCaller(server, scheme) as caller,
+    ):
+        final = await caller.invite(caller.offer())
+        assert final.status == 200
+        port = sip_port(server.endpoint, "tls")
+        assert final["Contact"] == f"<{scheme}:lobby@{HOST}:{port};transport=tls>"
+        assert final["Via"].startswith("SIP/2.0/TLS ")
+        await caller.acknowledge()
+        await caller.connect()
+        await answering.wait_stands()
+        assert (await caller.bye()).status == 200
+        assert await answering.wait_over() == "BYE"
+        await assert_nothing_left(server)
+
+
+async def test_the_server_hangs_up_over_the_connection_that_the_call_came_over(
+    with_tls: MakeSettings,
+) -> None:
+    async def hang_up(invitation: Invitation) -> None:
+        async with invitation.accept():
+            pass
+
+    async with (
+        running_server(with_tls(), application=Scripted(hang_up)) as server,
+        TlsCaller(server, "sips") as caller,
+    ):
+        await caller.invite(caller.offer())
+        await caller.acknowledge()
+        await caller.open_msrp()
+        await caller.msrp.send(caller.frame(None))
+        bye = await caller.await_bye()
+        assert bye["Via"].startswith(f"SIP/2.0/TLS {HOST}:{sip_port(server.endpoint, 'tls')};")
+        await assert_nothing_left(server)
