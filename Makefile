@@ -8,6 +8,8 @@ STAMP := .venv/.installed
 
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
+# Machines behind a proxy have its authority in the system, where pip and browsers look too.
+export UV_SYSTEM_CERTS := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 

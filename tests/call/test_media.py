@@ -1,12 +1,17 @@
 """Tests of sylk.call.media."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from sylk.call.media import (
+    CLEAR_PROTOCOL,
+    TLS_PROTOCOL,
     ChatCapabilities,
     answer_direction,
     answer_setup,
     describe_chat,
+    find_chat,
     read_chat,
     refuse_media,
 )
@@ -15,6 +20,10 @@ from sylk.msrp.uri import parse_path
 from sylk.payload.sdp import Attribute, MediaDescription, SessionDescription
 
 PATH = parse_path("msrp://192.0.2.1:2855/abc;tcp")
+SECURE_PATH = parse_path("msrps://192.0.2.1:2856/abc;tcp")
+BOTH = (CLEAR_PROTOCOL, TLS_PROTOCOL)
+OVER_TLS = (("TCP/MSRP", "TCP/TLS/MSRP"), ("path:msrp:", "path:msrps:"))
+ONE, OTHER = "SHA-256 " + "AB:" * 31 + "CD", "sha-1 " + "01:" * 19 + "23"
 OFFER = """\
 v=0
 o=- 1 1 IN IP4 192.0.2.9
@@ -37,9 +46,11 @@ def described(*changes: tuple[str, str]) -> SessionDescription:
     return SessionDescription.parse(text.encode())
 
 
-def fault_of(*changes: tuple[str, str]) -> RemoteProtocolError:
+def fault_of(
+    *changes: tuple[str, str], protocols: Sequence[str] = (CLEAR_PROTOCOL,)
+) -> RemoteProtocolError:
     with pytest.raises(RemoteProtocolError) as caught:
-        read_chat(described(*changes), 0)
+        read_chat(described(*changes), 0, protocols)
     assert caught.value.status == 488
     ((name, value),) = caught.value.headers
     assert name == "Warning"
@@ -173,3 +184,118 @@ def test_a_refused_line_keeps_what_names_it_and_no_attributes() -> None:
     )
     refused = refuse_media(media, "192.0.2.1")
     assert refused.render_lines() == ["m=audio 0 RTP/AVP 0 8", "c=IN IP4 192.0.2.1"]
+
+
+# TLS
+
+
+def test_a_line_over_tls_is_read_where_that_is_carried() -> None:
+    chat = read_chat(described(*OVER_TLS), 0, BOTH)
+    assert chat.is_secure
+    assert [str(uri) for uri in chat.path] == ["msrps://192.0.2.9:2855/peer;tcp"]
+    assert chat.fingerprints == ()
+    assert not read_chat(described(), 0, BOTH).is_secure
+
+
+def test_the_protocol_over_tls_is_read_in_any_case() -> None:
+    (_, path) = OVER_TLS
+    assert read_chat(described(("TCP/MSRP", "tcp/Tls/msrp"), path), 0, BOTH).is_secure
+
+
+@pytest.mark.parametrize(
+    ("protocols", "changes", "reason"),
+    [
+        ((CLEAR_PROTOCOL,), OVER_TLS, "TCP/TLS/MSRP is not carried here, TCP/MSRP is"),
+        ((TLS_PROTOCOL,), (), "TCP/MSRP is not carried here, TCP/TLS/MSRP is"),
+        (
+            BOTH,
+            (("TCP/MSRP", "UDP/TLS/MSRP"),),
+            "UDP/TLS/MSRP is not carried here, TCP/MSRP or TCP/TLS/MSRP is",
+        ),
+        (BOTH, OVER_TLS[:1], "the path does not fit TCP/TLS/MSRP"),
+        (BOTH, OVER_TLS[1:], "the path does not fit TCP/MSRP"),
+    ],
+)
+def test_protocol_and_path_must_fit(
+    protocols: tuple[str, ...], changes: tuple[tuple[str, str], ...], reason: str
+) -> None:
+    assert str(fault_of(*changes, protocols=protocols)) == reason
+
+
+@pytest.mark.parametrize(
+    ("session", "media", "read"),
+    [
+        ([], [], ()),
+        ([ONE], [], (ONE,)),
+        ([], [ONE], (ONE,)),
+        ([], [ONE, OTHER], (ONE, OTHER)),
+        # What a line says for itself stands in place of what the session says.
+        ([ONE], [OTHER], (OTHER,)),
+    ],
+)
+def test_the_certificates_of_the_peer_are_read(
+    session: list[str], media: list[str], read: tuple[str, ...]
+) -> None:
+    def lines(values: list[str]) -> str:
+        return "".join(f"a=fingerprint:{value}\n" for value in values)
+
+    description = described(
+        *OVER_TLS,
+        ("t=0 0\n", f"t=0 0\n{lines(session)}"),
+        ("a=setup:active\n", f"a=setup:active\n{lines(media)}"),
+    )
+    assert read_chat(description, 0, BOTH).fingerprints == read
+
+
+def test_our_line_over_tls_tells_our_certificate() -> None:
+    line = describe_chat(SECURE_PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprint=ONE)
+    assert line.render_lines() == [
+        "m=message 2856 TCP/TLS/MSRP *",
+        "c=IN IP4 192.0.2.1",
+        "a=path:msrps://192.0.2.1:2856/abc;tcp",
+        "a=accept-types:message/cpim",
+        "a=accept-wrapped-types:*",
+        "a=setup:passive",
+        f"a=fingerprint:{ONE}",
+    ]
+
+
+def test_in_clear_there_is_no_certificate_to_tell() -> None:
+    line = describe_chat(PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprint=ONE)
+    assert line.attribute("fingerprint") is None
+
+
+# Which line is taken
+
+
+def offer_of(*lines: tuple[str, str]) -> SessionDescription:
+    """Return an offer of a chat line for each (session-id, accepted types)."""
+    head, begin, line = OFFER.partition("m=")
+    text = head + "".join(
+        (begin + line).replace("/peer;", f"/{name};").replace("message/cpim text/*", types)
+        for name, types in lines
+    )
+    return SessionDescription.parse(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("lines", "taken"),
+    [
+        ([("a", "message/cpim"), ("b", "message/cpim")], 0),
+        ([("a", "text/plain"), ("b", "message/cpim")], 1),
+        ([("a", "text/plain"), ("b", "text/plain"), ("c", "*")], 2),
+        ([("a", "text/plain"), ("b", "text/html")], 0),
+    ],
+)
+def test_a_line_that_takes_cpim_is_preferred(lines: list[tuple[str, str]], taken: int) -> None:
+    assert find_chat(offer_of(*lines), BOTH).index == taken
+
+
+def test_a_line_that_can_be_carried_is_taken_wherever_it_stands() -> None:
+    text = OFFER + "m=" + OFFER.partition("m=")[2]
+    for old, new in OVER_TLS:
+        text = text.replace(old, new, 1)
+    description = SessionDescription.parse(text.encode())
+    assert [find_chat(description, (one,)).index for one in BOTH] == [1, 0]
+    # The peer's own order counts where both can be carried.
+    assert find_chat(description, BOTH).index == 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sylk.call.media import CLEAR_PROTOCOL
+from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation, NegotiationState
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp.uri import parse_path
@@ -18,11 +18,28 @@ from sylk.payload.sdp import (
 
 OUR_PATH = "msrp://192.0.2.1:2855/ours;tcp"
 THEIR_PATH = "msrp://192.0.2.9:2855/theirs;tcp"
+OUR_SECURE_PATH = "msrps://192.0.2.1:2856/ours;tcp"
+THEIR_SECURE_PATH = "msrps://192.0.2.9:2855/theirs;tcp"
+OUR_FINGERPRINT = "SHA-256 " + "AB:" * 31 + "CD"
 SESSION_ID = 1000
 
 
 def negotiation(host: str = "192.0.2.1") -> Negotiation:
     return Negotiation(parse_path(OUR_PATH), host, "Sylk", SESSION_ID)
+
+
+def secure_negotiation() -> Negotiation:
+    return Negotiation(
+        parse_path(OUR_SECURE_PATH), "192.0.2.1", "Sylk", SESSION_ID, OUR_FINGERPRINT
+    )
+
+
+def secure_line(setup: str = "active", fingerprint: str | None = None) -> MediaDescription:
+    line = chat_line(setup, path=THEIR_SECURE_PATH)
+    line.protocol = TLS_PROTOCOL
+    if fingerprint is not None:
+        line.attributes.append(Attribute("fingerprint", fingerprint))
+    return line
 
 
 def chat_line(
@@ -284,6 +301,59 @@ def test_a_chat_that_turns_unusable_is_refused_and_the_old_one_stands() -> None:
     assert read(ours.receive_offer(description(chat_line()))) == answer
 
 
+# TLS
+
+
+def test_an_offer_over_tls_is_answered_over_tls() -> None:
+    ours = secure_negotiation()
+    answer = read(ours.receive_offer(description(secure_line("active", "SHA-256 00"))))
+    (line,) = answer.media
+    assert (line.protocol, line.port) == (TLS_PROTOCOL, 2856)
+    assert line.attribute("path") == OUR_SECURE_PATH
+    assert line.attribute("setup") == "passive"
+    assert line.attributes_named("fingerprint") == [OUR_FINGERPRINT]
+    assert ours.chat is not None
+    assert ours.chat.fingerprints == ("SHA-256 00",)
+
+
+def test_the_line_over_tls_is_taken_and_the_one_in_clear_refused() -> None:
+    answer = read(secure_negotiation().receive_offer(description(chat_line(), secure_line())))
+    assert [(line.port, line.protocol) for line in answer.media] == [
+        (0, CLEAR_PROTOCOL),
+        (2856, TLS_PROTOCOL),
+    ]
+    assert answer.media[0].attributes == []
+
+
+def test_our_offer_over_tls_is_answered() -> None:
+    ours = secure_negotiation()
+    (line,) = read(ours.make_offer()).media
+    assert line.protocol == TLS_PROTOCOL
+    assert line.attributes_named("fingerprint") == [OUR_FINGERPRINT]
+    chat = ours.receive_answer(description(secure_line("passive", "SHA-1 11")))
+    assert chat.fingerprints == ("SHA-1 11",)
+    assert ours.active
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_answer_by_another_protocol_is_none(secure: bool) -> None:
+    ours = secure_negotiation() if secure else negotiation()
+    ours.make_offer()
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_answer(description(chat_line() if secure else secure_line()))
+    assert caught.value.status == 488
+    assert ours.chat is None
+
+
+def test_a_chat_over_tls_cannot_be_moved_into_the_clear() -> None:
+    ours = secure_negotiation()
+    answer = read(ours.receive_offer(description(secure_line())))
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_offer(description(chat_line()))
+    assert caught.value.status == 488
+    assert read(ours.receive_offer(description(secure_line()))) == answer
+
+
 # Whatever is offered
 
 
@@ -305,10 +375,12 @@ LINES = st.builds(
     any_line,
     media=st.sampled_from(["message", "message", "audio", "x"]),
     port=st.sampled_from([0, 9, 2855, 65535]),
-    protocol=st.sampled_from([CLEAR_PROTOCOL, CLEAR_PROTOCOL, "TCP/TLS/MSRP", "RTP/AVP"]),
+    protocol=st.sampled_from([CLEAR_PROTOCOL, CLEAR_PROTOCOL, TLS_PROTOCOL, "RTP/AVP"]),
     formats=st.sampled_from([["*"], ["*"], ["0", "8"], []]),
     setup=st.sampled_from([None, "active", "passive", "actpass", "holdconn", "?"]),
-    path=st.sampled_from([None, THEIR_PATH, f"{OUR_PATH} {THEIR_PATH}", "", "msrp://"]),
+    path=st.sampled_from(
+        [None, THEIR_PATH, THEIR_SECURE_PATH, f"{OUR_PATH} {THEIR_PATH}", "", "msrp://"]
+    ),
     types=st.sampled_from([None, "message/cpim", "*", ""]),
 )
 
@@ -336,17 +408,18 @@ def check_answer(offer: list[MediaDescription], answer: SessionDescription) -> l
     return on
 
 
-@given(st.lists(LINES, max_size=6), st.lists(LINES, max_size=6))
+@given(st.lists(LINES, max_size=6), st.lists(LINES, max_size=6), st.booleans())
 def test_each_offer_is_answered_line_by_line_or_refused(
-    first: list[MediaDescription], second: list[MediaDescription]
+    first: list[MediaDescription], second: list[MediaDescription], secure: bool
 ) -> None:
-    ours = negotiation()
+    ours = secure_negotiation() if secure else negotiation()
     answer = answer_or_status(ours, first)
     if isinstance(answer, int):
         assert answer == 488
         assert ours.state is NegotiationState.NONE
         return
     assert ours.chat is not None
+    assert ours.chat.is_secure is secure
     assert check_answer(first, answer) == [ours.chat.index]
     before = ours.chat.index
     changed = answer_or_status(ours, second)

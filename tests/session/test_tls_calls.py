@@ -497,6 +497,7 @@ async def test_a_peer_that_listens_in_clear_where_it_said_tls(
 # A session that was agreed upon over TLS
 
 
+@pytest.mark.xfail(strict=True, reason="an MSRP connection does not know whether it is over TLS")
 async def test_a_session_over_tls_is_not_taken_in_clear(
     answering: Answering, with_tls: MakeSettings
 ) -> None:
