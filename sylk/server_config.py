@@ -25,7 +25,7 @@ from sylk.net.tls import TlsContexts
 from sylk.routing import RoutingTable, TrustedPeers
 from sylk.session.endpoint import EndpointSettings
 from sylk.settings import MsrpSettings, ServerSettings, SipSettings, TlsSettings
-from sylk.sip.authenticator import Authenticator
+from sylk.sip.authenticator import DEFAULT_ALGORITHMS, Authenticator
 from sylk.sip.parser import Limits
 from sylk.users import USERS_FILE, UserFile
 
@@ -116,9 +116,17 @@ def _authenticator(
         return None
     if not sip.realm:
         raise raw.error(SipSettings.section, "realm", "is empty: give the domain of the users")
+    algorithms = [name.upper() for name in sip.digest_algorithms]
+    if not algorithms or not set(algorithms) <= set(DEFAULT_ALGORITHMS):
+        listed = ", ".join(DEFAULT_ALGORITHMS)
+        raise raw.error(SipSettings.section, "digest_algorithms", f"must be some of {listed}")
     users = UserFile(server.spool_dir / USERS_FILE)
     return Authenticator(
-        sip.realm, users.find, random_token=secrets.token_hex, nonce_lifetime=sip.nonce_lifetime
+        sip.realm,
+        users.find,
+        random_token=secrets.token_hex,
+        nonce_lifetime=sip.nonce_lifetime,
+        algorithms=algorithms,
     )
 
 

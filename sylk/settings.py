@@ -210,8 +210,12 @@ class SipSettings:
     )
     realm: str = setting(
         "localhost",
-        "The domain of the users who have a password: what stands behind the @ of their "
-        "addresses.",
+        "The domain of the users who have a password: what stands behind the @ of their addresses.",
+    )
+    digest_algorithms: tuple[str, ...] = setting(
+        ("SHA-256", "MD5"),
+        "What a challenge offers, of SHA-256 and MD5. Some old clients give up when SHA-256 comes "
+        "first although they know MD5: for them let it be MD5 alone.",
     )
     nonce_lifetime: Seconds = setting(
         300,

@@ -120,3 +120,17 @@ def test_addresses_and_networks_are_trusted() -> None:
 @given(st.text())
 def test_what_is_no_address_is_not_trusted(text: str) -> None:
     assert not peers_of("192.0.2.7").allows(f"{text} 192.0.2.7")
+
+
+@pytest.mark.parametrize("peers", ["any", "none", "0.0.0.0/0", "::/0, 0.0.0.0/0"])
+def test_a_network_of_all_addresses_names_nobody(peers: str) -> None:
+    for address in ("192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7", "nonsense"):
+        assert not peers_of(peers).names(address)
+
+
+def test_what_is_listed_is_named() -> None:
+    peers = peers_of("192.0.2.7, 10.0.0.0/8, ::/0")
+    for address in ("192.0.2.7", "10.0.0.1", "::ffff:10.0.0.1"):
+        assert peers.names(address)
+    for address in ("192.0.2.8", "2001:db8::7"):
+        assert not peers.names(address)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -15,6 +16,9 @@ from sylk.errors import SessionEnded, TransportError
 from sylk.log import LineFormatter
 from sylk.server import STOP_GRACE, Server
 from sylk.session import Invitation
+from sylk.sip.digest import answer_challenge, parse_challenges
+from sylk.users import USERS_FILE, UserFile
+from tests.end_to_end.wire_sip import SipMessage
 from tests.peers import (
     DOMAIN,
     HOST,
@@ -91,6 +95,101 @@ async def test_a_stranger_is_403_and_may_ask_for_options() -> None:
         assert (await caller.invite()).status == 403
         await caller.acknowledge()
         await assert_nothing_left(server)
+
+
+# Who sent it
+
+
+def asking(spool: Path, trusted_peers: str = "any") -> dict[str, dict[str, object]]:
+    """Return the settings of a server that knows the password of alice."""
+    UserFile(spool / USERS_FILE).set_password("alice", DOMAIN, "secret")
+    return {
+        "Server": {"spool_dir": spool},
+        "SIP": {"authenticate": "yes", "realm": DOMAIN, "trusted_peers": trusted_peers},
+    }
+
+
+def digest_for(
+    challenge: SipMessage, method: str, user: str = "alice", password: str = "secret"
+) -> str:
+    """Return the header field that answers a 401."""
+    challenges = parse_challenges(challenge.all("WWW-Authenticate"))
+    uri = f"sip:lobby@{DOMAIN}"
+    value = answer_challenge(challenges, user, password, method, uri, 1, "cnonce")
+    return f"Authorization: {value}"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE", "REFER", "MESSAGE"])
+async def test_what_begins_something_needs_a_digest(method: str, tmp_path: Path) -> None:
+    async with running_server(asking(tmp_path)) as server:
+        async with Caller(server) as caller:
+            first = await caller.ask(method)
+            assert first.status == 401
+            challenges = parse_challenges(first.all("WWW-Authenticate"))
+            assert [one.algorithm for one in challenges] == ["SHA-256", "MD5"]
+            assert {one.realm for one in challenges} == {DOMAIN}
+        answer = digest_for(first, method)
+        async with Caller(server) as caller:
+            second = await caller.ask(method, answer)
+            assert second.status not in (400, 401, 403)
+        async with Caller(server) as replaying:
+            third = await replaying.ask(method, answer)
+            assert third.status == 401
+            assert all(one.stale for one in parse_challenges(third.all("WWW-Authenticate")))
+
+
+@pytest.mark.parametrize("algorithm", ["SHA-256", "md5"])
+async def test_one_algorithm_alone_can_be_offered(algorithm: str, tmp_path: Path) -> None:
+    settings = asking(tmp_path)
+    settings["SIP"]["digest_algorithms"] = algorithm
+    async with running_server(settings) as server:
+        async with Caller(server) as asked:
+            first = await asked.ask("INVITE")
+            (challenge,) = parse_challenges(first.all("WWW-Authenticate"))
+            assert challenge.algorithm == algorithm.upper()
+        async with Caller(server, headers=[digest_for(first, "INVITE")]) as caller:
+            await caller.join()
+
+
+async def test_who_cannot_prove_who_he_is_stays_outside(tmp_path: Path) -> None:
+    async with running_server(asking(tmp_path)) as server:
+        async with Caller(server) as caller:
+            challenge = await caller.ask("MESSAGE")
+            assert (await caller.ask("OPTIONS")).status == 200
+            for user, password in (("alice", "wrong"), ("nobody", "secret")):
+                answer = digest_for(challenge, "MESSAGE", user, password)
+                refusal = await caller.ask("MESSAGE", answer)
+                assert refusal.status == 401
+                assert "stale=true" not in refusal["WWW-Authenticate"]
+            assert (await caller.ask("MESSAGE", "Authorization: Digest nonsense")).status == 400
+        async with Caller(server, "bob") as bob:
+            answer = digest_for(await bob.ask("MESSAGE"), "MESSAGE")
+            assert (await bob.ask("MESSAGE", answer)).status == 403
+
+
+async def test_who_has_joined_is_not_asked_again(tmp_path: Path) -> None:
+    async with running_server(asking(tmp_path)) as server:
+        async with Caller(server) as asked:
+            first = await asked.ask("INVITE")
+        async with Caller(server, headers=[digest_for(first, "INVITE")]) as alice:
+            await alice.join()
+            assert (await alice.reinvite()).status == 200
+            assert await alice.send(None) == 200
+            assert (await alice.bye()).status == 200
+        await assert_nothing_left(server)
+
+
+@pytest.mark.parametrize(
+    ("peers", "status"), [(HOST, 200), ("127.0.0.0/8", 200), ("192.0.2.1", 401), ("none", 401)]
+)
+async def test_only_a_peer_that_is_named_needs_no_digest(
+    peers: str, status: int, tmp_path: Path
+) -> None:
+    async with running_server(asking(tmp_path, peers)) as server, Caller(server) as caller:
+        assert (await caller.invite()).status == status
+
+
+# Too many
 
 
 async def test_too_many_calls_are_503_until_one_ends() -> None:

@@ -108,3 +108,35 @@ def test_what_was_made_once_is_kept(tmp_path: Path) -> None:
     first, second = (server_config(with_tls(tmp_path)).certificate for _ in range(2))
     assert first is not None
     assert first == second
+
+
+def test_passwords_are_asked_for_only_where_that_is_set(tmp_path: Path) -> None:
+    spool: dict[str, object] = {"spool_dir": tmp_path}
+    assert server_config({"Server": spool}).authenticator is None
+    assert server_config({"Server": spool, "SIP": {"realm": ""}}).authenticator is None
+    config = server_config({"Server": spool, "SIP": {"authenticate": "yes"}})
+    assert config.authenticator is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("realm", ""),
+        ("digest_algorithms", ""),
+        ("digest_algorithms", "SHA-1"),
+        ("digest_algorithms", "MD5, MD5-sess"),
+    ],
+)
+def test_passwords_cannot_be_asked_for_in_any_way(key: str, value: str, tmp_path: Path) -> None:
+    sip = {key: value}
+    server_config({"Server": {"spool_dir": tmp_path}, "SIP": sip})
+    with pytest.raises(ConfigError, match=rf"\[SIP\] {key}: "):
+        server_config({"Server": {"spool_dir": tmp_path}, "SIP": {"authenticate": "yes", **sip}})
+
+
+def test_a_file_of_users_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("nonsense\n")
+    settings: dict[str, dict[str, object]] = {"Server": {"spool_dir": tmp_path}}
+    server_config(settings)
+    with pytest.raises(ConfigError, match="users:1"):
+        server_config({**settings, "SIP": {"authenticate": "yes"}})

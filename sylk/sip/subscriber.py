@@ -102,7 +102,7 @@ class SubscriberUsage:
 
     def unsubscribe(self, now: float) -> None:
         """End it; it is over with the last NOTIFY, or when that does not come within 64·T1."""
-        if self._may(SubscriberInput.UNSUBSCRIBE) is SubscriberAction.SEND_UNSUBSCRIBE:
+        if self._step(SubscriberInput.UNSUBSCRIBE) is SubscriberAction.SEND_UNSUBSCRIBE:
             self._subscribe_again(0, now)
 
     # What comes from the peer
@@ -164,12 +164,13 @@ class SubscriberUsage:
         if deadline is None or now < deadline:
             return
         if self._lifetime.is_overdue(now):
-            self._may(SubscriberInput.OVERDUE)
+            self._step(SubscriberInput.OVERDUE)
             self._finish("no NOTIFY came", resubscribe_after=0)
         elif self._lifetime.is_expired(now):
-            self._may(SubscriberInput.EXPIRE)
+            self._step(SubscriberInput.EXPIRE)
             self._finish("could not be refreshed", resubscribe_after=0)
-        elif self._may(SubscriberInput.REFRESH_DUE) is SubscriberAction.REFRESH:
+        else:
+            self._step(SubscriberInput.REFRESH_DUE)
             self._subscribe_again(self._lifetime.asked, now)
 
     # What goes out
@@ -189,12 +190,9 @@ class SubscriberUsage:
     def _is_standing(self) -> bool:
         return self.state in (SubscriberState.PENDING, SubscriberState.ACTIVE)
 
-    def _may(self, happened: SubscriberInput) -> SubscriberAction | None:
-        step = SUBSCRIBER.get((self.state, happened))
-        if step is None:
-            return None
-        self.state = step[1]
-        return step[0]
+    def _step(self, happened: SubscriberInput) -> SubscriberAction:
+        action, self.state = SUBSCRIBER[self.state, happened]
+        return action
 
     # Answers to what we sent
 
@@ -211,7 +209,7 @@ class SubscriberUsage:
         elif response.to.tag != self.dialog.remote_tag:
             # Another notifier was faster with its NOTIFY.
             return
-        action = self._may(SubscriberInput.SUCCESS)
+        action = self._step(SubscriberInput.SUCCESS)
         if action is SubscriberAction.SEND_UNSUBSCRIBE:
             self._subscribe_again(0, now)
         elif action in (SubscriberAction.OPEN, SubscriberAction.RENEW):
@@ -234,14 +232,15 @@ class SubscriberUsage:
             # A NOTIFY has opened it all the same: that one did not come from whoever refused.
             return
         was_standing = self._is_standing
-        action = self._may(happened)
+        action = self._step(happened)
         if action is SubscriberAction.ASK_AGAIN:
             self._ask_again(now)
         elif action is SubscriberAction.REFRESH:
             self._subscribe_again(self._lifetime.asked, now)
         elif action is SubscriberAction.REFRESH_LATER:
             self._lifetime.postpone(retry_after, now)
-        elif action is SubscriberAction.FINISH:
+        else:
+            assert action is SubscriberAction.FINISH
             again = 0 if was_standing and retry_after is None else retry_after
             self._finish(reason, status, again)
 
@@ -265,7 +264,7 @@ class SubscriberUsage:
 
     def _receive_notify(self, request: Request, state: SubscriptionState, now: float) -> None:
         happened = _NOTIFY_INPUTS.get(state.state, SubscriberInput.NOTIFY_PENDING)
-        action = self._may(happened)
+        action = self._step(happened)
         if action is SubscriberAction.SEND_UNSUBSCRIBE:
             self._subscribe_again(0, now)
         elif action is SubscriberAction.HAND_OUT:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from sylk import __version__
@@ -36,3 +38,35 @@ def test_what_it_tells_of_itself(
         main([option])
     assert ended.value.code == 0
     assert text in capsys.readouterr().out
+
+
+CALL = ["lobby@127.0.0.1:9", "--from", "alice@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "complaint"),
+    [
+        (b"secret", CALL[:1], "needs --from"),
+        (b"secret", [*CALL[:2], "example.com"], "needs --from"),
+        (None, CALL, "cannot read"),
+        (b"", CALL, "must be a password"),
+        (b"\nsecret\n", CALL, "must be a password"),
+        (b"x" * 1025, CALL, "must be a password"),
+        (b"\xff\n", CALL, "no UTF-8"),
+    ],
+)
+def test_a_password_file_that_cannot_be_used_is_told(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: bytes | None,
+    arguments: list[str],
+    complaint: str,
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--password-file", str(file)])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert complaint in line

@@ -5,6 +5,8 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import trio
@@ -15,10 +17,13 @@ from sylk.msrp.events import Bound, Closed, MessageReceived, SessionEvent
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import parse_path
 from sylk.net.alarm import AlarmClock
+from sylk.net.certificate import ensure_certificate
 from sylk.net.msrp_link import MsrpLink
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.tls import TlsContexts
 
 SETTINGS = MsrpPortSettings(host="127.0.0.1", port=0)
+TLS_SETTINGS = replace(SETTINGS, tls_port=0)
 PATIENCE = 20.0
 """Seconds after which a test that waits in vain fails."""
 
@@ -78,9 +83,17 @@ class Side:
     def __init__(self, port: MsrpPort) -> None:
         self.port = port
 
-    def add(self, name: str, *, active: bool = False, keepalive: float | None = None) -> User:
-        host, number = self.port.path_address("127.0.0.1")
-        path = parse_path(f"msrp://{host}:{number}/{name};tcp")
+    def add(
+        self,
+        name: str,
+        *,
+        active: bool = False,
+        keepalive: float | None = None,
+        secure: bool = False,
+    ) -> User:
+        host, number = self.port.path_address("127.0.0.1", secure=secure)
+        scheme = "msrps" if secure else "msrp"
+        path = parse_path(f"{scheme}://{host}:{number}/{name};tcp")
         user = User(MsrpSession(path, active=active, keepalive_interval=keepalive))
         self.port.add(user.session, user)
         return user
@@ -91,10 +104,13 @@ class Side:
 
 @asynccontextmanager
 async def running(
-    settings: MsrpPortSettings = SETTINGS, *, patience: float = PATIENCE
+    settings: MsrpPortSettings = SETTINGS,
+    *,
+    patience: float = PATIENCE,
+    tls: TlsContexts | None = None,
 ) -> AsyncGenerator[Side]:
     clock = AlarmClock()
-    port = MsrpPort(settings, clock)
+    port = MsrpPort(settings, clock, tls)
     with trio.fail_after(patience):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
@@ -477,6 +493,151 @@ async def test_where_a_peer_finds_us() -> None:
         )
     async with running(replace(SETTINGS, advertised_host="203.0.113.1")) as side:
         assert side.port.path_address("192.0.2.1")[0] == "203.0.113.1"
+
+
+# TLS
+
+
+def make_contexts(folder: Path, name: str, *, trusts: Path | None = None) -> TlsContexts:
+    """Make the certificate of `name`; `trusts` is a file of authorities."""
+    files = ensure_certificate(folder / name, [name], ["127.0.0.1"], datetime.now(UTC))
+    return TlsContexts(files.certificate, files.private_key, ca_file=trusts)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> TlsContexts:
+    return make_contexts(tmp_path, "server.test")
+
+
+def secure_pair(ours: Side, theirs: Side) -> tuple[User, User]:
+    active, passive = ours.add("a1", active=True, secure=True), theirs.add("a2", secure=True)
+    introduce(active, passive)
+    return active, passive
+
+
+async def test_two_sessions_talk_over_tls(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as ours, running(TLS_SETTINGS, tls=tls) as theirs:
+        active, passive = secure_pair(ours, theirs)
+        await ours.port.connect(active.session, [tls.fingerprint()])
+        assert isinstance(await active.next(), Bound)
+        assert isinstance(await passive.next(), Bound)
+        text = b"0123456789" * 300_000
+        say(active, text)
+        while not passive.bodies:
+            await passive.next()
+        assert passive.bodies == [text]
+        assert passive.link.stream.local == dict(theirs.port.listening)["tls"]
+
+
+async def test_clear_and_tls_have_each_a_port(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as side:
+        ports = dict(side.port.listening)
+        assert set(ports) == {"tcp", "tls"}
+        assert side.port.speaks_tls
+        assert side.port.fingerprint == tls.fingerprint()
+        assert side.port.path_address("192.0.2.1") == ("192.0.2.1", ports["tcp"][1])
+        assert side.port.path_address("192.0.2.1", secure=True) == ("192.0.2.1", ports["tls"][1])
+
+
+async def test_without_certificate_there_is_no_tls(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS) as side:
+        assert set(dict(side.port.listening)) == {"tcp"}
+        assert not side.port.speaks_tls
+        assert side.port.fingerprint is None
+    async with running(SETTINGS, tls=tls) as side:
+        assert not side.port.speaks_tls
+
+
+async def test_a_port_for_tls_that_is_in_use_closes_the_other(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as side:
+        busy = dict(side.port.listening)["tls"][1]
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            free = probe.getsockname()[1]
+        with pytest.raises(TransportError, match=f"{busy}"):
+            MsrpPort(replace(TLS_SETTINGS, port=free, tls_port=busy), AlarmClock(), tls)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", free))
+
+
+async def test_another_certificate_than_announced_is_not_believed(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as ours, running(TLS_SETTINGS, tls=tls) as theirs:
+        active, passive = secure_pair(ours, theirs)
+        with pytest.raises(TransportError, match="not the one that its SDP names"):
+            await ours.port.connect(active.session, ["SHA-256 " + ":".join(["00"] * 32)])
+        assert active.links == []
+        assert passive.is_quiet
+
+
+@pytest.mark.parametrize("signed_by", ["server.test", "other.test"])
+async def test_without_announcement_the_authorities_decide(
+    tls: TlsContexts, tmp_path: Path, signed_by: str
+) -> None:
+    make_contexts(tmp_path, "other.test")
+    authority = tmp_path / signed_by / "self-signed.crt"
+    verifying = replace(TLS_SETTINGS, verify_peers=True)
+    asking = make_contexts(tmp_path, "client.test", trusts=authority)
+    async with running(verifying, tls=asking) as ours, running(TLS_SETTINGS, tls=tls) as theirs:
+        active, passive = secure_pair(ours, theirs)
+        if signed_by == "server.test":
+            await ours.port.connect(active.session)
+            assert isinstance(await passive.next(), Bound)
+        else:
+            with pytest.raises(TransportError, match="not among the trusted ones"):
+                await ours.port.connect(active.session)
+            # What the session description announces is enough by itself.
+            await ours.port.connect(active.session, [tls.fingerprint()])
+            assert isinstance(await passive.next(), Bound)
+
+
+async def test_a_name_that_the_certificate_does_not_have(tls: TlsContexts, tmp_path: Path) -> None:
+    authority = tmp_path / "server.test" / "self-signed.crt"
+    asking = make_contexts(tmp_path, "client.test", trusts=authority)
+    verifying = replace(TLS_SETTINGS, verify_peers=True)
+    async with running(verifying, tls=asking) as ours, running(TLS_SETTINGS, tls=tls) as theirs:
+        active, _ = secure_pair(ours, theirs)
+        number = dict(theirs.port.listening)["tls"][1]
+        active.session.remote_path = parse_path(f"msrps://localhost:{number}/a2;tcp")
+        with pytest.raises(TransportError, match="localhost"):
+            await ours.port.connect(active.session)
+
+
+async def test_clear_on_the_port_for_tls(
+    tls: TlsContexts, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(TLS_SETTINGS, tls=tls) as side:
+        async with await trio.open_tcp_stream(*dict(side.port.listening)["tls"]) as stream:
+            await stream.send_all(b"MSRP abcd SEND\r\n")
+            with suppress(trio.BrokenResourceError):
+                while await stream.receive_some():
+                    pass
+        (record,) = caplog.records
+        assert "does not speak TLS, it began with b'MSRP abcd" in record.getMessage()
+
+
+async def test_tls_on_the_port_in_clear(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as ours, running(TLS_SETTINGS, tls=tls) as theirs:
+        active, _ = secure_pair(ours, theirs)
+        number = dict(theirs.port.listening)["tcp"][1]
+        active.session.remote_path = parse_path(f"msrps://127.0.0.1:{number}/a2;tcp")
+        with pytest.raises(TransportError, match=r"closed the connection|ECONNRESET"):
+            await ours.port.connect(active.session)
+
+
+async def test_a_handshake_that_stops_is_not_waited_for(
+    tls: TlsContexts, jumping: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    begun = trio.current_time()
+    async with running(TLS_SETTINGS, tls=tls, patience=DAY) as side:
+        stream = await trio.open_tcp_stream(*dict(side.port.listening)["tls"])
+        await stream.send_all(b"\x16\x03\x01")
+        assert await stream.receive_some() == b""
+        await stream.aclose()
+    assert trio.current_time() - begun == pytest.approx(15.0)
+    (record,) = caplog.records
+    assert record.getMessage().endswith("no handshake within 15 s")
 
 
 # Time

@@ -5,13 +5,17 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
 from sylk.errors import TransportError
+from sylk.net.certificate import ensure_certificate
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
+from sylk.net.tls import TlsContexts
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 from sylk.sip.parser import Limits, MalformedMessage
@@ -20,6 +24,7 @@ from tests.sip.user_agents import make
 Message = Request | Response | MalformedMessage
 
 SETTINGS = SipTransportSettings(host="127.0.0.1", udp_port=0, tcp_port=0)
+TLS_SETTINGS = replace(SETTINGS, tls_port=0)
 REQUEST = make("OPTIONS").render()
 PATIENCE = 20.0
 """Seconds after which a test that waits in vain fails."""
@@ -31,12 +36,12 @@ DAY = 86400.0
 class Endpoint:
     """What stands above the transports: it writes down what it is told."""
 
-    def __init__(self, settings: SipTransportSettings) -> None:
+    def __init__(self, settings: SipTransportSettings, tls: TlsContexts | None = None) -> None:
         self._send, self._receive = trio.open_memory_channel[tuple[Message, Flow]](1000)
         self._fail, self._failed = trio.open_memory_channel[Flow](1000)
         self.used: set[str] = set()
         self.transports = SipTransports(
-            settings, self._take, self._fail.send_nowait, in_use=self._in_use
+            settings, self._take, self._fail.send_nowait, in_use=self._in_use, tls=tls
         )
 
     def _take(self, message: Message, flow: Flow) -> None:
@@ -75,9 +80,12 @@ class Endpoint:
 
 @asynccontextmanager
 async def running(
-    settings: SipTransportSettings = SETTINGS, *, patience: float = PATIENCE
+    settings: SipTransportSettings = SETTINGS,
+    *,
+    patience: float = PATIENCE,
+    tls: TlsContexts | None = None,
 ) -> AsyncGenerator[Endpoint]:
-    endpoint = Endpoint(settings)
+    endpoint = Endpoint(settings, tls)
     with trio.fail_after(patience):
         async with trio.open_nursery() as nursery:
             await nursery.start(endpoint.transports.run)
@@ -501,6 +509,151 @@ async def test_a_peer_that_does_not_answer_is_not_waited_for(
                 await endpoint.transports.open_flow("tcp", full.getsockname())
             for sock in filling:
                 sock.close()
+
+
+# TLS
+
+
+def make_contexts(folder: Path, name: str, *, trusts: Path | None = None) -> TlsContexts:
+    """Make the certificate of `name`; `trusts` is a file of authorities."""
+    files = ensure_certificate(folder / name, [name], ["127.0.0.1"], datetime.now(UTC))
+    return TlsContexts(files.certificate, files.private_key, ca_file=trusts)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> TlsContexts:
+    return make_contexts(tmp_path, "server.test")
+
+
+async def test_messages_go_in_and_out_over_tls(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as theirs, running(tls=tls) as ours:
+        address = theirs.address("tls")
+        flow = await ours.transports.open_flow("tls", address)
+        assert flow.transport == "tls"
+        assert flow.remote == address
+        ours.transports.send(make("OPTIONS"), flow)
+        request, back = await theirs.next_request()
+        assert (back.transport, back.local) == ("tls", address)
+        theirs.transports.send(Response.to_request(request, 200), back)
+        response, came_over = await ours.next()
+        assert isinstance(response, Response)
+        assert came_over == flow
+        # It is there now, and is no TCP connection for anybody.
+        assert await ours.transports.open_flow("tls", address) == flow
+        assert ours.transports.flow_to("tcp", address) is None
+        assert theirs.transports.flow_to("tls", back.remote) == back
+
+
+async def test_without_certificate_there_is_no_tls(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS) as endpoint:
+        assert [transport for transport, _ in endpoint.transports.listening] == ["udp", "tcp"]
+        with pytest.raises(TransportError, match="tls is not spoken here"):
+            await endpoint.transports.open_flow("tls", ("127.0.0.1", 5061))
+    async with running(SETTINGS, tls=tls) as endpoint:
+        assert [transport for transport, _ in endpoint.transports.listening] == ["udp", "tcp"]
+    alone = replace(TLS_SETTINGS, udp_port=None, tcp_port=None)
+    async with running(alone, tls=tls) as endpoint:
+        assert [transport for transport, _ in endpoint.transports.listening] == ["tls"]
+
+
+async def test_a_port_for_tls_that_is_in_use_closes_the_others(tls: TlsContexts) -> None:
+    async with running(TLS_SETTINGS, tls=tls) as endpoint:
+        busy = endpoint.address("tls")[1]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            free = probe.getsockname()[1]
+        with pytest.raises(TransportError, match=f"{busy}"):
+            Endpoint(replace(TLS_SETTINGS, udp_port=free, tls_port=busy), tls)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", free))
+
+
+async def test_where_a_peer_finds_us_over_tls(tls: TlsContexts) -> None:
+    flow = Flow("tls", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    async with running(TLS_SETTINGS, tls=tls) as endpoint:
+        assert endpoint.transports.sent_by(flow) == endpoint.address("tls")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_a_peer_that_speaks_no_tls(
+    tls: TlsContexts, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each side takes the other for something else: clear on the TLS port, TLS on the clear one."""
+    caplog.set_level(logging.INFO)
+    async with running(TLS_SETTINGS, tls=tls) as theirs, running(tls=tls) as ours:
+        if transport == "tls":
+            with pytest.raises(TransportError):
+                await ours.transports.open_flow("tls", theirs.address("tcp"))
+        else:
+            flow = await ours.transports.open_flow("tcp", theirs.address("tls"))
+            ours.transports.send(make("OPTIONS"), flow)
+            assert await ours.next_failure() == flow
+            (record,) = caplog.records
+            assert "does not speak TLS, it began with b'OPTIONS " in record.getMessage()
+        assert theirs.is_quiet or transport == "tls"
+        assert all(record.levelno <= logging.INFO for record in caplog.records)
+
+
+@pytest.mark.parametrize("begin", [b"", b"\x16\x03\x01\x00"])
+async def test_a_handshake_that_stops_is_not_waited_for(
+    begin: bytes,
+    tls: TlsContexts,
+    jumping: trio.testing.MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    begun = trio.current_time()
+    async with running(TLS_SETTINGS, tls=tls, patience=DAY) as endpoint:
+        stream = await trio.open_tcp_stream(*endpoint.address("tls"))
+        async with stream:
+            await stream.send_all(begin)
+            assert await stream.receive_some() == b""
+    assert trio.current_time() - begun == pytest.approx(10)
+    (record,) = caplog.records
+    assert record.getMessage().endswith("no handshake within 10 s")
+
+
+async def test_a_server_that_does_not_answer_the_handshake_is_given_up(
+    tls: TlsContexts, jumping: trio.testing.MockClock
+) -> None:
+    async with running(tls=tls, patience=DAY) as endpoint:
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            with pytest.raises(TransportError, match="no answer"):
+                await endpoint.transports.open_flow("tls", silent.getsockname())
+
+
+@pytest.mark.parametrize("domain", ["server.test", None])
+async def test_the_certificate_must_be_that_of_the_domain(
+    tls: TlsContexts, tmp_path: Path, domain: str | None
+) -> None:
+    trusting = make_contexts(
+        tmp_path, "client.test", trusts=tmp_path / "server.test" / "self-signed.crt"
+    )
+    verifying = replace(SETTINGS, verify_peers=True)
+    async with running(TLS_SETTINGS, tls=tls) as theirs, running(verifying, tls=trusting) as ours:
+        address = theirs.address("tls")
+        with pytest.raises(TransportError, match=r"is not for other\.test"):
+            await ours.transports.open_flow("tls", address, "other.test")
+        assert ours.transports.connection_count == 0
+        # Without a domain the address is what the certificate must be for.
+        flow = await ours.transports.open_flow("tls", address, domain)
+        assert ours.transports.is_alive(flow)
+
+
+async def test_a_certificate_that_no_authority_knows(tls: TlsContexts, tmp_path: Path) -> None:
+    make_contexts(tmp_path, "other.test")
+    trusting = make_contexts(
+        tmp_path, "client.test", trusts=tmp_path / "other.test" / "self-signed.crt"
+    )
+    async with running(TLS_SETTINGS, tls=tls) as theirs:
+        async with running(replace(SETTINGS, verify_peers=True), tls=trusting) as ours:
+            with pytest.raises(TransportError, match="not among the trusted ones"):
+                await ours.transports.open_flow("tls", theirs.address("tls"), "server.test")
+        # Where nobody asks for authorities it will do.
+        async with running(tls=trusting) as ours:
+            await ours.transports.open_flow("tls", theirs.address("tls"), "server.test")
 
 
 # Addresses

@@ -64,6 +64,12 @@ def test_bounds() -> None:
     assert caught.value.status == 413
 
 
+def test_a_reason_without_end_is_cut_between_two_characters() -> None:
+    data = StatusFragment(500, "é" * MAX_LINE).render()
+    assert MAX_LINE <= len(data) <= MAX_LINE + 2
+    assert set(StatusFragment.parse(data).reason) == {"é"}
+
+
 @given(st.integers(100, 699), st.text(max_size=2000))
 def test_what_we_write_is_one_line_that_we_can_read(status: int, reason: str) -> None:
     data = StatusFragment(status, reason).render()

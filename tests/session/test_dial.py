@@ -6,9 +6,10 @@ import trio.testing
 from trio.testing import MockClock
 
 from sylk.errors import SessionEnded, TransportError
-from sylk.session.dial import Destination, Dialled
+from sylk.session.dial import Credentials, Destination, Dialled
 from sylk.session.endpoint import Endpoint
 from sylk.sip.address import NameAddr
+from sylk.sip.digest import compute_response, hash_password, parse_credentials
 from sylk.sip.uri import SipURI
 from tests.end_to_end.wire_msrp import render_frame
 from tests.end_to_end.wire_sip import SipMessage
@@ -35,8 +36,16 @@ from tests.peers import (
 class Calling:
     """A call of ours in the background, and how it went."""
 
-    def __init__(self, endpoint: Endpoint, target: Destination, *, timeout: float = 90.0) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        target: Destination,
+        *,
+        timeout: float = 90.0,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._endpoint = endpoint
+        self._credentials = credentials
         self._target = target
         self._timeout = timeout
         self.stands = trio.Event()
@@ -47,7 +56,12 @@ class Calling:
 
     async def run(self) -> None:
         try:
-            async with Dialled(self._endpoint, self._target, invite_timeout=self._timeout) as chat:
+            async with Dialled(
+                self._endpoint,
+                self._target,
+                invite_timeout=self._timeout,
+                credentials=self._credentials,
+            ) as chat:
                 self.stands.set()
                 async with trio.open_nursery() as nursery:
 
@@ -386,3 +400,165 @@ async def test_a_caller_may_be_a_telephone_number() -> None:
         await callee.reply("603 Decline")
         await callee.receive("ACK")
         assert (await calling.ended()).status == 603
+
+
+# A phone that asks for a password
+
+ALICE = Credentials("alice", "secret")
+MD5 = f'Digest realm="{DOMAIN}", nonce="n1", algorithm=MD5, qop="auth"'
+SHA_256 = f'Digest realm="{DOMAIN}", nonce="n2", algorithm=SHA-256, qop="auth", opaque="o"'
+ASKING = [
+    ("401 Unauthorized", "WWW-Authenticate", "Authorization"),
+    ("407 Proxy Authentication Required", "Proxy-Authenticate", "Proxy-Authorization"),
+]
+UNAUTHORIZED, ASKS, _ = ASKING[0]
+
+
+async def ask(callee: Callee, status: str, name: str, *challenges: str) -> None:
+    """Refuse the INVITE with challenges, and take the ACK."""
+    await callee.reply("\r\n".join([status, *(f"{name}: {value}" for value in challenges)]))
+    await callee.receive("ACK")
+
+
+def is_right(invite: SipMessage, name: str = "Authorization", password: str = "secret") -> bool:
+    """Tell whether the digest in an INVITE is that of alice and her password."""
+    (found,) = parse_credentials(invite.all(name))
+    ha1 = hash_password("alice", found.realm, password, found.algorithm)
+    assert (found.username, found.nonce_count) == ("alice", "00000001")
+    assert found.uri == invite.start_line.split()[1]
+    return compute_response(ha1, found, "INVITE") == found.response
+
+
+@pytest.mark.parametrize(("status", "asks", "answers"), ASKING)
+async def test_a_challenge_is_answered(status: str, asks: str, answers: str) -> None:
+    path = "msrp://127.0.0.1:2855/theirs;tcp"
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        calling = Calling(endpoint, callee.destination, credentials=ALICE)
+        nursery.start_soon(calling.run)
+        first = await callee.receive("INVITE")
+        assert answers not in first
+        await ask(callee, status, asks, MD5, SHA_256, 'Digest realm="other", nonce="n3"')
+        second = await callee.receive("INVITE")
+        assert is_right(second, answers)
+        (found,) = parse_credentials(second.all(answers))
+        assert (found.algorithm, found.nonce, found.opaque) == ("SHA-256", "n2", "o")
+        assert second["Call-ID"] == first["Call-ID"]
+        assert second["From"] == first["From"]
+        assert second["To"] == first["To"]
+        assert (first["CSeq"], second["CSeq"]) == ("1 INVITE", "2 INVITE")
+        assert second["Via"] != first["Via"]
+        ack = await established(callee, chat_offer(path))
+        assert ack["CSeq"] == "2 ACK"
+        peer = await connect_to(endpoint, second, path)
+        with trio.fail_after(PATIENCE):
+            await calling.stands.wait()
+        calling.leave.set()
+        bye = await callee.receive("BYE")
+        assert bye["CSeq"] == "3 BYE"
+        await callee.reply("200 OK", to=bye)
+        peer.close()
+        await assert_nothing_left(endpoint)
+
+
+async def test_a_challenge_after_the_answer_ends_the_call() -> None:
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        calling = Calling(endpoint, callee.destination, credentials=ALICE)
+        nursery.start_soon(calling.run)
+        await callee.receive("INVITE")
+        await ask(callee, UNAUTHORIZED, ASKS, MD5)
+        assert is_right(await callee.receive("INVITE"))
+        await ask(callee, UNAUTHORIZED, ASKS, MD5)
+        assert (await calling.ended()).status == 401
+        await assert_nothing_left(endpoint)
+
+
+async def test_a_stale_nonce_is_replaced_once() -> None:
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        calling = Calling(endpoint, callee.destination, credentials=ALICE)
+        nursery.start_soon(calling.run)
+        for number in (1, 2, 3):
+            invite = await callee.receive("INVITE")
+            assert invite["CSeq"] == f"{number} INVITE"
+            assert number == 1 or is_right(invite)
+            assert len(endpoint.msrp.registry) == 1
+            await ask(callee, UNAUTHORIZED, ASKS, f"{MD5}, stale=true")
+        assert (await calling.ended()).status == 401
+        await assert_nothing_left(endpoint)
+
+
+@pytest.mark.parametrize(
+    "challenges",
+    [
+        (),
+        ("Basic realm=x",),
+        ("Digest nonsense",),
+        (f"{MD5}, stale=true".replace("MD5", "ROT13"),),
+    ],
+)
+async def test_a_challenge_that_cannot_be_answered_ends_the_call(challenges: tuple[str]) -> None:
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        calling = Calling(endpoint, callee.destination, credentials=ALICE)
+        nursery.start_soon(calling.run)
+        await callee.receive("INVITE")
+        await ask(callee, UNAUTHORIZED, ASKS, *challenges)
+        ended = await calling.ended()
+        assert (ended.status, ended.reason) == (401, "Unauthorized")
+        await assert_nothing_left(endpoint)
+
+
+@pytest.mark.parametrize(("status", "asks", "answers"), ASKING)
+async def test_without_a_password_a_challenge_ends_the_call(
+    status: str, asks: str, answers: str
+) -> None:
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        calling = Calling(endpoint, callee.destination)
+        nursery.start_soon(calling.run)
+        assert answers not in await callee.receive("INVITE")
+        await ask(callee, status, asks, MD5)
+        assert (await calling.ended()).status == int(status[:3])
+        await assert_nothing_left(endpoint)
+
+
+async def test_an_answer_that_nobody_answers_is_given_up() -> None:
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        calling = Calling(endpoint, callee.destination, timeout=0.2, credentials=ALICE)
+        nursery.start_soon(calling.run)
+        await callee.receive("INVITE")
+        await ask(callee, UNAUTHORIZED, ASKS, MD5)
+        await callee.receive("INVITE")
+        await callee.reply("180 Ringing")
+        cancel = await callee.receive("CANCEL")
+        assert cancel["CSeq"] == "2 CANCEL"
+        await callee.reply("200 OK", to=cancel)
+        await callee.reply("487 Request Terminated")
+        await callee.receive("ACK")
+        assert (await calling.ended()).status == 408
+        await assert_nothing_left(endpoint)
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "secret" not in repr(ALICE)
