@@ -100,6 +100,7 @@ class Server:
             logger.info("stopping: %d sessions end", self.endpoint.call_count)
             # Each session's own clean-up says BYE.
             serving.cancel_scope.cancel()
+        self.endpoint.end_subscriptions()
         with trio.move_on_after(STOP_GRACE):
             await self.endpoint.wait_calls_over()
 

@@ -67,6 +67,7 @@ def build_config(raw: RawConfig) -> ServerConfig:
         name: kind(raw.section(kind.settings_class, name.capitalize()))
         for name, kind in types.items()
     }
+    _check_tls(raw, msrp, tls)
     files = _certificate_files(server, sip, msrp, tls)
     endpoint = EndpointSettings(
         name=f"Sylk/{__version__}",
@@ -128,6 +129,14 @@ def _authenticator(
         nonce_lifetime=sip.nonce_lifetime,
         algorithms=algorithms,
     )
+
+
+def _check_tls(raw: RawConfig, msrp: MsrpSettings, tls: TlsSettings) -> None:
+    """Refuse settings that say TLS and would do without, or with another certificate."""
+    if tls.private_key is not None and tls.certificate is None:
+        raise raw.error(TlsSettings.section, "private_key", "needs certificate to be set too")
+    if msrp.use_tls and msrp.local_tls_port is None:
+        raise raw.error(MsrpSettings.section, "use_tls", "needs local_tls_port to be set too")
 
 
 def _certificate_files(

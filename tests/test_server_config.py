@@ -104,6 +104,57 @@ def test_without_tls_ports_there_is_no_certificate(tmp_path: Path) -> None:
     assert not (tmp_path / "spool").exists()
 
 
+def test_the_operators_certificate_may_have_its_key_beside_it(tmp_path: Path) -> None:
+    made = server_config(with_tls(tmp_path)).certificate
+    files = {"certificate": "self-signed.crt", "private_key": "self-signed.key"}
+    paths = {key: tmp_path / "tls" / name for key, name in files.items()}
+    config = server_config({**with_tls(tmp_path / "elsewhere"), "TLS": paths})
+    assert made is not None
+    assert config.certificate == made
+    assert config.endpoint.tls is not None
+    assert config.endpoint.tls.fingerprint() == made.fingerprint
+
+
+@pytest.mark.parametrize("section", ["SIP", "MSRP"])
+def test_one_port_for_tls_is_enough_for_a_certificate(tmp_path: Path, section: str) -> None:
+    config = server_config({"Server": {"spool_dir": tmp_path}, section: {"local_tls_port": 0}})
+    assert config.certificate is not None
+    assert (config.endpoint.sip.tls_port is None) is (section == "MSRP")
+    assert (config.endpoint.msrp.tls_port is None) is (section == "SIP")
+
+
+@pytest.mark.parametrize("verifies", [False, True])
+def test_peers_are_verified_where_there_are_authorities(tmp_path: Path, verifies: bool) -> None:
+    server_config(with_tls(tmp_path))
+    authority = tmp_path / "tls" / "self-signed.crt"
+    tls: dict[str, object] = {"ca_file": authority} if verifies else {}
+    config = server_config({**with_tls(tmp_path), "TLS": tls})
+    assert config.endpoint.sip.verify_peers is verifies
+    assert config.endpoint.msrp.verify_peers is verifies
+
+
+@pytest.mark.parametrize("key", ["certificate", "private_key", "ca_file"])
+def test_files_of_tls_that_are_not_there(tmp_path: Path, key: str) -> None:
+    server_config(with_tls(tmp_path))
+    given: dict[str, object] = {"certificate": tmp_path / "tls" / "self-signed.crt"}
+    given["private_key"] = tmp_path / "tls" / "self-signed.key"
+    given[key] = tmp_path / "nowhere.pem"
+    with pytest.raises(ConfigError, match=r"there is no such .+nowhere\.pem|nowhere\.pem.+no such"):
+        server_config({**with_tls(tmp_path), "TLS": given})
+
+
+def test_a_key_alone_is_refused(tmp_path: Path) -> None:
+    settings: dict[str, dict[str, object]] = {**with_tls(tmp_path), "TLS": {"private_key": "x.pem"}}
+    with pytest.raises(ConfigError, match="needs certificate"):
+        server_config(settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tls_cannot_be_offered_without_a_port_for_it() -> None:
+    with pytest.raises(ConfigError, match="needs local_tls_port"):
+        server_config({"MSRP": {"use_tls": "yes"}})
+
+
 def test_what_was_made_once_is_kept(tmp_path: Path) -> None:
     first, second = (server_config(with_tls(tmp_path)).certificate for _ in range(2))
     assert first is not None

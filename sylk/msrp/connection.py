@@ -36,14 +36,27 @@ class MsrpConnection:
         "_refusals",
         "_registry",
         "_routes",
+        "_secure",
         "_sessions",
         "close_reason",
         "closed",
         "ignored_frames",
     )
 
-    def __init__(self, registry: SessionRegistry, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        secure: bool | None = None,
+    ) -> None:
+        """Take frames for the sessions of `registry`.
+
+        `secure` tells whether the connection is over TLS: then it carries only sessions whose path
+        says so, and else only others. None carries both.
+        """
         self._registry = registry
+        self._secure = secure
         self._parser = FrameParser(limits)
         self._sessions: dict[MsrpSession, None] = {}
         self._routes: dict[bytes, MsrpSession] = {}
@@ -196,7 +209,7 @@ class MsrpConnection:
         except RemoteProtocolError as error:
             return None, error.status
         session = self._registry.get(uri.session_id)
-        if session is None:
+        if session is None or self._secure not in (None, session.local_path[-1].secure):
             return None, 481
         if session.connection is self:
             if len(self._routes) >= MAX_ROUTES:

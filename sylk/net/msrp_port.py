@@ -26,7 +26,7 @@ from sylk.net.listener import TcpListener
 from sylk.net.msrp_link import MsrpLink
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
-from sylk.net.tls import TlsContexts, accept_tls, tls_handshake
+from sylk.net.tls import TlsContexts, TlsStream, accept_tls, tls_handshake
 from sylk.sip.flow import Address
 
 logger = logging.getLogger("sylk.msrp")
@@ -259,7 +259,9 @@ class MsrpPort:
                 limit=self.settings.outbox_limit,
                 timeout=self.settings.outbox_timeout,
             )
-            link = MsrpLink(stream, MsrpConnection(self.registry), outbox, nursery.cancel_scope)
+            secure = isinstance(stream, TlsStream)
+            connection = MsrpConnection(self.registry, secure=secure)
+            link = MsrpLink(stream, connection, outbox, nursery.cancel_scope)
             # A connection that names no session in time is not kept.
             link.scope.deadline = trio.current_time() + self.settings.establish_timeout
             try:

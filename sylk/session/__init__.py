@@ -4,6 +4,7 @@ from sylk.session.chat import Broadcast, Chat
 from sylk.session.invitation import Invitation
 from sylk.session.message import ChatMessage
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
+from sylk.session.subscription import Referral, Subscription
 
 __all__ = [
     "Broadcast",
@@ -11,6 +12,8 @@ __all__ = [
     "ChatMessage",
     "Invitation",
     "PageMessage",
+    "Referral",
     "ReferralRequest",
+    "Subscription",
     "SubscriptionRequest",
 ]

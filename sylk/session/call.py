@@ -5,7 +5,6 @@ Everything here is synchronous; what has to be sent goes to the `Outlet`, which 
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 import trio
 
@@ -13,24 +12,13 @@ from sylk.call.media import ChatCapabilities
 from sylk.call.usage import Ended, Established, HeaderList, InviteUsage, Ringing
 from sylk.call.usage_table import State
 from sylk.errors import LocalProtocolError, RemoteProtocolError, SessionEnded
+from sylk.session.dialog_user import Outlet
 from sylk.sip.core import IncomingRequest
 from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 
 logger = logging.getLogger("sylk.session")
-
-
-class Outlet(Protocol):
-    """What a call needs of the endpoint that it lives in."""
-
-    def settle(self, call: "Call") -> None:
-        """Send what the call's usage and the core have ready, and set the call's alarm."""
-        ...
-
-    def forget(self, call: "Call") -> None:
-        """Drop every reference to a call that is over."""
-        ...
 
 
 class Call:
@@ -63,6 +51,20 @@ class Call:
     def ended_error(self) -> SessionEnded:
         """Return the error that tells why the call is over."""
         return SessionEnded(self.reason, self.status)
+
+    @property
+    def request(self) -> Request:
+        """The INVITE."""
+        return self.usage.request
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """The dialog, None before there is one and once the call is over."""
+        return None if self.usage.state is State.TERMINATED else self.usage.dialog
+
+    def next_deadline(self) -> float | None:
+        """Return when to call `ring_alarm`."""
+        return self.usage.next_deadline()
 
     # Verbs of the user
 

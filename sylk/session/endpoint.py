@@ -24,23 +24,22 @@ from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
-from sylk.session.call_table import CallTable
+from sylk.session.dialog_user import DialogUser
+from sylk.session.dialog_users import DialogUsers
+from sylk.session.dispatcher import Dispatcher
+from sylk.session.subscription import Referral, Subscription
 from sylk.session.way import address_of, keeps_flow, transport_of
 from sylk.sip.core import (
-    Event,
-    IncomingAck,
-    IncomingCancel,
     IncomingRequest,
-    IncomingResponse,
-    Refused,
-    RequestFailed,
     UserAgentCore,
 )
 from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
+from sylk.sip.notifier import NotifierUsage
 from sylk.sip.parser import MalformedMessage
-from sylk.sip.transaction import ClientTransaction, ServerTransaction
+from sylk.sip.refer_notifier import ReferNotifier
+from sylk.sip.transaction import ClientTransaction
 from sylk.sip.uri import SipURI
 
 logger = logging.getLogger("sylk.session")
@@ -54,6 +53,9 @@ MEDIA_GRACE = 2.0
 
 ANSWER_TIMEOUT = 180.0
 """Seconds in which an INVITE must be answered: proxies wait no longer (RFC 3261 Timer C)."""
+
+_RETRY_AFTER = 30
+"""Seconds after which a subscriber may ask again, once we are back."""
 
 _MEDIA = "media"
 _ANSWER = "answer"
@@ -83,7 +85,7 @@ class Endpoint:
         """Bind all ports; raises TransportError."""
         self.settings = settings
         self.clock = AlarmClock()
-        self._calls = CallTable()
+        self._users = DialogUsers()
         self.core = UserAgentCore(
             methods=METHODS,
             supported=SUPPORTED,
@@ -95,7 +97,7 @@ class Endpoint:
             settings.sip,
             self._receive,
             self._flow_failed,
-            in_use=self._calls.carried_by,
+            in_use=self._users.carried_by,
             tls=settings.tls,
         )
         try:
@@ -104,7 +106,7 @@ class Endpoint:
             self.transports.close()
             raise
         self.resolver = Resolver()
-        self._on_request = on_request
+        self._dispatcher = Dispatcher(self._users, on_request)
         self._closing: dict[Call, MsrpSession] = {}
         self._nursery: trio.Nursery | None = None
         self._flushing = False
@@ -112,7 +114,12 @@ class Endpoint:
     @property
     def call_count(self) -> int:
         """How many calls stand or are being set up or ended."""
-        return len(self._calls)
+        return self._users.call_count
+
+    @property
+    def subscription_count(self) -> int:
+        """How many subscriptions and referrals there are."""
+        return len(self._users) - self._users.call_count
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled."""
@@ -124,8 +131,8 @@ class Endpoint:
             task_status.started()
 
     async def wait_calls_over(self) -> None:
-        """Wait until no call stands or is being ended."""
-        await self._calls.wait_empty()
+        """Wait until no call or subscription stands or is being ended."""
+        await self._users.wait_empty()
 
     # Making calls
 
@@ -152,7 +159,8 @@ class Endpoint:
         """Return the URI, in angle brackets, at which the peer of `flow` reaches us."""
         host, port = self.transports.sent_by(flow)
         params: dict[str, str | None] = {}
-        if flow.transport != "udp":
+        if flow.transport != "udp" and scheme != "sips":
+            # A sips URI says by its scheme what transport=tls would (RFC 5630 section 3.1.4).
             params["transport"] = flow.transport
         return f"<{SipURI(scheme, user, None, host, port, params)}>"
 
@@ -199,7 +207,7 @@ class Endpoint:
             server_transaction=incoming.transaction,
         )
         call = Call(self, usage, incoming.flow)
-        self._calls.add(call)
+        self._users.add(call)
         deadline = trio.current_time() + ANSWER_TIMEOUT
         self.clock.set((_ANSWER, call), deadline, lambda _now: self._give_up_waiting(call))
         return call
@@ -215,33 +223,59 @@ class Endpoint:
         """Send an INVITE over `flow` and return its call."""
         usage = InviteUsage(self.core, negotiation, request, contact)
         call = Call(self, usage, flow)
-        self._calls.add(call)
+        self._users.add(call)
         usage.client_transaction = self._send(call, request, flow)
         self.flush()
         return call
 
-    # What a call asks for
+    def open_subscription(self, incoming: IncomingRequest, user: str | None) -> Subscription:
+        """Make the subscription of a SUBSCRIBE; raises RemoteProtocolError."""
+        contact = self.contact_for(incoming.flow, user)
+        usage = NotifierUsage(self.core, incoming, contact)
+        subscription = Subscription(self, usage, incoming.flow)
+        self._users.add(subscription)
+        return subscription
 
-    def settle(self, call: Call) -> None:
-        """Send what a call and the core have ready, and set the call's alarm."""
+    def open_referral(self, incoming: IncomingRequest, user: str | None) -> Referral:
+        """Make the referral of a REFER; raises RemoteProtocolError."""
+        contact = self.contact_for(incoming.flow, user)
+        referral = Referral(self, ReferNotifier(self.core, incoming, contact), incoming.flow)
+        self._users.add(referral)
+        return referral
+
+    def end_subscriptions(self) -> None:
+        """Tell every subscriber that it is over for now (RFC 6665 section 4.1.3)."""
+        for user in self._users:
+            if isinstance(user, Subscription):
+                user.end("probation", retry_after=_RETRY_AFTER)
+
+    # What a user of a dialog asks for
+
+    def settle(self, user: DialogUser, /) -> None:
+        """Send what a user of a dialog and the core have ready, and set the user's alarm."""
+        if self._users.follow(user):
+            self.clock.set((_ANSWER, user), None, user.ring_alarm)
+        if isinstance(user, Call):
+            self._cancel_if_wanted(user)
+        for request, dialog in user.requests_to_send():
+            self._send_in_dialog(user, request, dialog)
+        self.clock.set(user, user.next_deadline(), user.ring_alarm)
+        user.take_events()
+        self.flush()
+
+    def _cancel_if_wanted(self, call: Call) -> None:
         usage = call.usage
-        if self._calls.follow(call):
-            self.clock.set((_ANSWER, call), None, call.ring_alarm)
         if usage.cancel_wanted and usage.client_transaction is not None:
             usage.cancel_wanted = False
             self.core.cancel(usage.client_transaction, trio.current_time())
-        for request, dialog in call.requests_to_send():
-            self._send_in_dialog(call, request, dialog)
-        self.clock.set(call, usage.next_deadline(), call.ring_alarm)
-        call.take_events()
-        self.flush()
 
-    def forget(self, call: Call) -> None:
-        """Drop every reference to a call that is over."""
-        if not self._calls.remove(call):
+    def forget(self, user: DialogUser, /) -> None:
+        """Drop every reference to a user that is finished."""
+        if not self._users.remove(user):
             return
-        self.clock.set(call, None, call.ring_alarm)
-        self._remove_media(call)
+        self.clock.set(user, None, user.ring_alarm)
+        if isinstance(user, Call):
+            self._remove_media(user)
 
     def release(self, call: Call, session: MsrpSession) -> None:
         """Let go of the media of a call that is over for its user.
@@ -249,7 +283,7 @@ class Endpoint:
         While the BYE is under way the media stay, for a short time: a peer that saw them go first
         would take it for a fault.
         """
-        if call not in self._calls:
+        if call not in self._users:
             self.msrp.remove(session)
             return
         self._closing[call] = session
@@ -262,18 +296,19 @@ class Endpoint:
             self.clock.set((_MEDIA, call), None, lambda _now: None)
             self.msrp.remove(session)
 
-    def _send_in_dialog(self, call: Call, request: Request, dialog: Dialog) -> None:
-        flow = self._standing_flow(call, dialog)
+    def _send_in_dialog(self, call: DialogUser, request: Request, dialog: Dialog | None) -> None:
+        flow = call.flow if dialog is None else self._standing_flow(call, dialog)
         if flow is not None:
             self._send(call, request, flow)
         else:
             assert self._nursery is not None
+            assert dialog is not None
             self._nursery.start_soon(self._open_and_send, call, request, dialog)
 
-    def _standing_flow(self, call: Call, dialog: Dialog) -> Flow | None:
+    def _standing_flow(self, call: DialogUser, dialog: Dialog) -> Flow | None:
         """Return a flow to the peer of `dialog` that needs no look-up and no connecting."""
         alive = self.transports.is_alive(call.flow)
-        if keeps_flow(dialog, call.usage.request, call.flow, alive):
+        if keeps_flow(dialog, call.request, call.flow, alive):
             return call.flow
         hop = dialog.next_hop
         if not is_ip_literal(hop.host):
@@ -285,7 +320,7 @@ class Endpoint:
         except TransportError:
             return None
 
-    async def _open_and_send(self, call: Call, request: Request, dialog: Dialog) -> None:
+    async def _open_and_send(self, call: DialogUser, request: Request, dialog: Dialog) -> None:
         hop = dialog.next_hop
         try:
             flow = await self.open_flow(hop)
@@ -297,14 +332,14 @@ class Endpoint:
         self._send(call, request, flow)
         self.flush()
 
-    def _send(self, call: Call, request: Request, flow: Flow) -> ClientTransaction | None:
+    def _send(self, call: DialogUser, request: Request, flow: Flow) -> ClientTransaction | None:
         sent_by = self.transports.sent_by(flow)
         if request.method == "ACK":
             # The ACK to a 2xx is outside every transaction.
             self.core.send_stateless(request, flow, sent_by)
             return None
         transaction = self.core.send_request(request, flow, sent_by, trio.current_time())
-        self._calls.sent(transaction, call)
+        self._users.sent(transaction, call)
         return transaction
 
     # Between the transports and the core
@@ -331,63 +366,10 @@ class Endpoint:
             while busy:
                 busy = False
                 while (event := self.core.next_event()) is not None:
-                    self._dispatch(event)
+                    self._dispatcher.dispatch(event)
                 for message, flow in self.core.messages_to_send():
                     busy = True
                     self.transports.send(message, flow)
         finally:
             self._flushing = False
         self.clock.set(self.core, self.core.next_deadline(), self._ring_core)
-
-    def _dispatch(self, event: Event) -> None:
-        try:
-            self._give(event, trio.current_time())
-        except Exception:
-            # A bug that one message brings out must not take the endpoint from all others.
-            logger.exception("handling %s failed", type(event).__name__)
-
-    def _give(self, event: Event, now: float) -> None:
-        match event:
-            case IncomingRequest(dialog=None):
-                self._on_request(event)
-            case IncomingRequest():
-                assert event.dialog is not None
-                call = self._calls.of_dialog(event.dialog)
-                if call is not None:
-                    call.receive_request(event, now)
-            case IncomingAck():
-                call = self._calls.of_dialog(event.dialog)
-                if call is not None:
-                    call.receive_ack(event.request, now)
-            case IncomingCancel():
-                call = self._calls.of_invite(event.transaction)
-                if call is not None:
-                    call.receive_cancel(now)
-            case IncomingResponse():
-                self._give_response(event, now)
-            case RequestFailed():
-                self._give_failure(event, now)
-            case Refused():
-                logger.info(
-                    "refused from %s:%d with %d: %s", *event.flow.remote, event.status, event.reason
-                )
-
-    def _give_response(self, event: IncomingResponse, now: float) -> None:
-        if event.transaction is None:
-            return
-        call = self._calls.of_request(event.transaction)
-        if call is None:
-            return
-        if event.response.status >= 200 and event.response.cseq.method != "INVITE":
-            self._calls.answered(event.transaction)
-        call.receive_response(event.response, now)
-
-    def _give_failure(self, event: RequestFailed, now: float) -> None:
-        transaction = event.transaction
-        if isinstance(transaction, ServerTransaction):
-            call = self._calls.of_invite(transaction)
-        else:
-            call = self._calls.of_request(transaction)
-            self._calls.answered(transaction)
-        if call is not None:
-            call.request_failed(transaction.request.method, event.status, now)

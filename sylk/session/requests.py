@@ -1,14 +1,21 @@
 """Requests outside a dialog that are no calls: SUBSCRIBE, REFER and MESSAGE."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import trio
 
+from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.payload.cpim import Address
 from sylk.session.endpoint import Endpoint
 from sylk.session.identity import identity_of
+from sylk.session.subscription import NotifierUser, Referral, Subscription
 from sylk.sip.core import IncomingRequest
 from sylk.sip.headers import Headers
 from sylk.sip.message import Response
 from sylk.sip.uri import SipURI
+
+User = TypeVar("User", bound=NotifierUser)
 
 
 class OutOfDialogRequest:
@@ -41,6 +48,16 @@ class OutOfDialogRequest:
         """Refuse without giving other tasks a turn."""
         self._answer(status, None)
 
+    def _open(self, make: Callable[[IncomingRequest, str | None], User]) -> User:
+        """Make what the request asks for; a request that makes no sense is refused."""
+        try:
+            user = make(self._incoming, self.request_uri.user)
+        except RemoteProtocolError as error:
+            self._answer(error.status, None)
+            raise SessionEnded(f"refused: {error}", error.status) from error
+        self._is_answered = True
+        return user
+
     async def reject(self, status: int, reason: str | None = None) -> None:
         """Refuse with a SIP status code."""
         self._answer(status, reason)
@@ -67,6 +84,19 @@ class SubscriptionRequest(OutOfDialogRequest):
         """The event package that is asked for."""
         return self._incoming.request.event
 
+    async def accept(
+        self, body: bytes = b"", content_type: str | None = None, *, pending: bool = False
+    ) -> Subscription:
+        """Accept, and tell the state at once; with `pending` not until `approve`.
+
+        The subscription outlives the handler of the request, until one side ends it. Raises
+        SessionEnded, with the request refused, when it cannot be: a bad Event, too short a time.
+        """
+        await trio.lowlevel.checkpoint()
+        subscription = self._open(self._endpoint.open_subscription)
+        subscription.accept(body, content_type, pending=pending)
+        return subscription
+
 
 class ReferralRequest(OutOfDialogRequest):
     """A REFER outside a dialog (RFC 3515)."""
@@ -75,6 +105,17 @@ class ReferralRequest(OutOfDialogRequest):
     def refer_to(self) -> str | None:
         """The Refer-To header as it was written."""
         return self.headers.get("Refer-To")
+
+    async def accept(self) -> Referral:
+        """Accept, and tell that it is being tried.
+
+        What then becomes of it is told by `progress` and `finish`. Raises SessionEnded, with the
+        request refused, when the REFER makes no sense.
+        """
+        await trio.lowlevel.checkpoint()
+        referral = self._open(self._endpoint.open_referral)
+        referral.accept()
+        return referral
 
 
 class PageMessage(OutOfDialogRequest):

@@ -65,6 +65,8 @@ __all__ = [
 # RFC 3261 14.2: a second INVITE is told to come again after up to this many seconds.
 MAX_RETRY_AFTER_INVITE = 10
 
+_NEEDS_DIALOG = frozenset({"BYE", "INFO", "PRACK", "UPDATE"})
+
 
 class UserAgentCore:
     """A SIP user agent, both client and server, without sockets and clock.
@@ -292,6 +294,8 @@ class UserAgentCore:
 
     def _find_dialog(self, request: Request) -> Dialog | None:
         if request.to.tag is None:
+            if request.method in _NEEDS_DIALOG:
+                raise RemoteProtocolError(f"{request.method} outside of a dialog", 481)
             if self._pending.is_merged(request):
                 raise RemoteProtocolError("the request came twice", 482)
             return None

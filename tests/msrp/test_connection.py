@@ -3,8 +3,12 @@
 import pytest
 
 from sylk.errors import RemoteProtocolError
+from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.events import Bound, Closed
+from sylk.msrp.registry import SessionRegistry
+from sylk.msrp.session import MsrpSession
 from sylk.msrp.session_table import SessionState
+from sylk.msrp.uri import parse_path
 from tests.msrp.pair import US, Wire, answer, bodies, bound_wire, make_session, send
 
 
@@ -176,3 +180,18 @@ def test_refusals_are_told_once_and_not_without_bound() -> None:
     assert wire.connection.take_refusals() == []
     wire.receive(send(method=b"AUTH", to=stranger))
     assert wire.connection.take_refusals() == [(501, stranger)]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "over_tls", "status"),
+    [("msrp", False, 200), ("msrp", True, 481), ("msrps", True, 200), ("msrps", False, 481)],
+)
+def test_a_session_is_found_over_its_own_kind_of_connection(
+    scheme: str, over_tls: bool, status: int
+) -> None:
+    registry = SessionRegistry()
+    path = f"{scheme}://us.example.com:1/us;tcp"
+    registry.add(MsrpSession(parse_path(path), active=False))
+    connection = MsrpConnection(registry, secure=over_tls)
+    connection.receive_data(send(to=path.encode()), 0.0)
+    assert b" %d " % status in connection.data_to_send()

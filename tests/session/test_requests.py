@@ -7,8 +7,9 @@ import trio
 
 from sylk.application import Application, NoSettings
 from sylk.payload.cpim import Address
-from sylk.session import PageMessage, ReferralRequest, SubscriptionRequest
-from tests.peers import DOMAIN, HOST, Caller, assert_nothing_left, running_server
+from sylk.session import PageMessage, ReferralRequest, Subscription, SubscriptionRequest
+from tests.end_to_end.wire_sip import SipMessage
+from tests.peers import DOMAIN, HOST, PATIENCE, Caller, assert_nothing_left, running_server
 
 Requests = SubscriptionRequest | ReferralRequest | PageMessage
 
@@ -111,3 +112,88 @@ async def test_what_the_application_leaves_unanswered_is_answered(method: str) -
 
     async with running_server(application=Office(ignore)) as server, Caller(server) as caller:
         assert (await caller.ask(method)).status == 480
+
+
+async def next_notify(caller: Caller) -> SipMessage:
+    notify = await caller.sip.request("NOTIFY")
+    await caller.sip.send(notify.answer("200 OK"))
+    return notify
+
+
+async def test_a_subscription_is_told_the_state_until_it_ends() -> None:
+    held: list[Subscription] = []
+
+    async def watch(request: Requests) -> None:
+        assert isinstance(request, SubscriptionRequest)
+        held.append(await request.accept(b"one", "text/plain"))
+
+    async with running_server(application=Office(watch)) as server, Caller(server) as caller:
+        answer = await caller.ask("SUBSCRIBE", "Event: conference", "Expires: 600")
+        assert (answer.status, answer["Expires"]) == (200, "600")
+        first = await next_notify(caller)
+        assert (first.body, first["Event"]) == (b"one", "conference")
+        assert first["Subscription-State"].startswith("active")
+        (subscription,) = held
+        assert (server.endpoint.call_count, server.endpoint.subscription_count) == (0, 1)
+        subscription.notify(b"two", "text/plain")
+        assert (await next_notify(caller)).body == b"two"
+        subscription.end("noresource")
+        last = await next_notify(caller)
+        assert last["Subscription-State"] == "terminated;reason=noresource"
+        with trio.fail_after(PATIENCE):
+            await subscription.wait_ended()
+            await server.endpoint.wait_calls_over()
+        await assert_nothing_left(server)
+
+
+async def test_a_subscription_is_ended_when_the_server_stops() -> None:
+    async def watch(request: Requests) -> None:
+        assert isinstance(request, SubscriptionRequest)
+        await request.accept(b"one", "text/plain")
+
+    async with running_server(application=Office(watch)) as server, Caller(server) as caller:
+        assert (await caller.ask("SUBSCRIBE", "Event: conference")).status == 200
+        await next_notify(caller)
+        server.stop.set()
+        last = await next_notify(caller)
+        assert last["Subscription-State"].startswith("terminated;reason=probation")
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "status"),
+    [
+        ("SUBSCRIBE", "Subject: no event", 489),
+        ("SUBSCRIBE", "Event: conference\r\nExpires: 1", 423),
+        ("REFER", "Subject: no target", 400),
+    ],
+)
+async def test_what_cannot_be_accepted_is_refused(method: str, header: str, status: int) -> None:
+    async def accept(request: Requests) -> None:
+        assert isinstance(request, SubscriptionRequest | ReferralRequest)
+        await request.accept()
+
+    async with running_server(application=Office(accept)) as server, Caller(server) as caller:
+        assert (await caller.ask(method, *header.split("\r\n"))).status == status
+        with trio.fail_after(PATIENCE):
+            await server.endpoint.wait_calls_over()
+        await assert_nothing_left(server)
+
+
+async def test_a_referral_tells_its_progress() -> None:
+    async def follow(request: Requests) -> None:
+        assert isinstance(request, ReferralRequest)
+        referral = await request.accept()
+        assert str(referral.target) == "sip:bob@example.com"
+        referral.progress(180, "Ringing")
+        referral.finish(486, "Busy Here")
+
+    async with running_server(application=Office(follow)) as server, Caller(server) as caller:
+        assert (await caller.ask("REFER", "Refer-To: <sip:bob@example.com>")).status == 202
+        first = notify = await next_notify(caller)
+        while b"486" not in notify.body:
+            notify = await next_notify(caller)
+        assert first.body.startswith(b"SIP/2.0 100")
+        assert notify["Subscription-State"].startswith("terminated")
+        with trio.fail_after(PATIENCE):
+            await server.endpoint.wait_calls_over()
+        await assert_nothing_left(server)

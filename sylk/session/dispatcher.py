@@ -1,0 +1,83 @@
+"""Brings each thing that the core has to tell to the user of the dialog that it concerns."""
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from sylk.session.call import Call
+from sylk.session.dialog_users import DialogUsers
+from sylk.sip.core import (
+    Event,
+    IncomingAck,
+    IncomingCancel,
+    IncomingRequest,
+    IncomingResponse,
+    Refused,
+    RequestFailed,
+)
+from sylk.sip.transaction import ServerTransaction
+
+logger = logging.getLogger("sylk.session")
+
+
+class Dispatcher:
+    """Gives events out; `on_request` gets each request that belongs to no dialog."""
+
+    def __init__(self, users: DialogUsers, on_request: Callable[[IncomingRequest], None]) -> None:
+        self._users = users
+        self._on_request = on_request
+
+    def dispatch(self, event: Event) -> None:
+        """Give one event to whom it concerns."""
+        try:
+            self._give(event, trio.current_time())
+        except Exception:
+            # A bug that one message brings out must not take the endpoint from all others.
+            logger.exception("handling %s failed", type(event).__name__)
+
+    def _give(self, event: Event, now: float) -> None:
+        match event:
+            case IncomingRequest(dialog=None):
+                self._on_request(event)
+            case IncomingRequest():
+                assert event.dialog is not None
+                call = self._users.of_dialog(event.dialog)
+                if call is not None:
+                    call.receive_request(event, now)
+            case IncomingAck():
+                call = self._users.of_dialog(event.dialog)
+                if isinstance(call, Call):
+                    call.receive_ack(event.request, now)
+            case IncomingCancel():
+                call = self._users.of_invite(event.transaction)
+                if call is not None:
+                    call.receive_cancel(now)
+            case IncomingResponse():
+                self._give_response(event, now)
+            case RequestFailed():
+                self._give_failure(event, now)
+            case Refused():
+                logger.info(
+                    "refused from %s:%d with %d: %s", *event.flow.remote, event.status, event.reason
+                )
+
+    def _give_response(self, event: IncomingResponse, now: float) -> None:
+        if event.transaction is None:
+            return
+        call = self._users.of_request(event.transaction)
+        if call is None:
+            return
+        if event.response.status >= 200 and event.response.cseq.method != "INVITE":
+            self._users.answered(event.transaction)
+        call.receive_response(event.response, now)
+
+    def _give_failure(self, event: RequestFailed, now: float) -> None:
+        transaction = event.transaction
+        if isinstance(transaction, ServerTransaction):
+            call = self._users.of_invite(transaction)
+        else:
+            call = self._users.of_request(transaction)
+            self._users.answered(transaction)
+        if call is not None:
+            call.request_failed(transaction.request.method, event.status, now)
