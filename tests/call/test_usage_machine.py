@@ -76,15 +76,18 @@ def ack_for(usage: InviteUsage) -> Request:
 
 
 def bye_from_peer(line: Line) -> IncomingRequest:
-    """Return a BYE that the core of a third phone took, which has its own transaction."""
-    from_peer = Line().bob
+    """Return a BYE in a transaction that the core of a third phone took for another request."""
+    third = Line().bob
     request = line.alice.call.request
-    bye = Request("BYE", request.uri)
-    bye.headers.add("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKbye")
+    message = Request("MESSAGE", request.uri)
+    message.headers.add("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKbye")
     for name in ("From", "To", "Call-ID"):
-        bye.headers.add(name, request.headers.get(name) or "")
-    bye.headers.add("CSeq", "9 BYE")
-    return receive_one(from_peer.core, bye, from_peer.flow)
+        message.headers.add(name, request.headers.get(name) or "")
+    message.headers.add("CSeq", "9 MESSAGE")
+    taken = receive_one(third.core, message, third.flow)
+    bye = Request("BYE", request.uri, message.headers.copy())
+    bye.headers.set("CSeq", "9 BYE")
+    return IncomingRequest(taken.transaction, bye, taken.flow, None)
 
 
 def response_for(usage: InviteUsage, status: int, method: str) -> Response:

@@ -641,3 +641,10 @@ def test_tags_and_branches_differ() -> None:
     assert core.new_tag() != core.new_tag()
     first, second = call(core), call(core)
     assert first.request.top_via.branch != second.request.top_via.branch
+
+
+def test_a_bye_without_a_to_tag_belongs_to_nothing() -> None:
+    core = make_core()
+    (refused,) = receive(core, make("BYE"))
+    assert isinstance(refused, Refused)
+    assert statuses_of(core) == [481]
