@@ -22,11 +22,11 @@ from sylk.msrp.uri import DEFAULT_PORT
 from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.certificate import matches_fingerprints
-from sylk.net.listener import TcpListener
 from sylk.net.msrp_link import MsrpLink
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
-from sylk.net.tls import TlsContexts, TlsStream, accept_tls, tls_handshake
+from sylk.net.stream_ports import StreamPorts
+from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
 from sylk.sip.flow import Address
 
 logger = logging.getLogger("sylk.msrp")
@@ -86,30 +86,24 @@ class MsrpPort:
         self._links: dict[MsrpSession, MsrpLink] = {}
         self._nursery: trio.Nursery | None = None
         self._tls = tls
-        self._listeners: dict[str, TcpListener] = {}
-        try:
-            if settings.port is not None:
-                self._listen("tcp", settings.port)
-            if settings.tls_port is not None and tls is not None:
-                self._listen("tls", settings.tls_port)
-        except TransportError:
-            self.close()
-            raise
-
-    def _listen(self, transport: str, port: int) -> None:
-        self._listeners[transport] = TcpListener(
-            self.settings.host, port, max_connections=self.settings.max_connections
+        self._ports = StreamPorts(
+            settings.host,
+            settings.port,
+            settings.tls_port,
+            tls,
+            max_connections=settings.max_connections,
+            handshake_timeout=settings.establish_timeout,
         )
 
     @property
     def listening(self) -> list[tuple[str, Address]]:
         """The (transport, address) pairs that are bound."""
-        return [(name, listener.local) for name, listener in self._listeners.items()]
+        return self._ports.listening
 
     @property
     def speaks_tls(self) -> bool:
         """Tell whether a peer can reach us over TLS."""
-        return "tls" in self._listeners
+        return "tls" in dict(self.listening)
 
     @property
     def fingerprint(self) -> str | None:
@@ -118,8 +112,8 @@ class MsrpPort:
 
     def path_address(self, local_host: str, *, secure: bool = False) -> Address:
         """Return the host and port for a path, given which of our addresses the peer reached."""
-        listener = self._listeners.get("tls" if secure else "tcp")
-        port = DEFAULT_PORT if listener is None else listener.local[1]
+        bound = dict(self.listening).get("tls" if secure else "tcp")
+        port = DEFAULT_PORT if bound is None else bound[1]
         return self.settings.advertised_host or local_host, port
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -127,9 +121,7 @@ class MsrpPort:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                for transport, listener in self._listeners.items():
-                    serve = self._serve_tls if transport == "tls" else self._serve
-                    nursery.start_soon(listener.run, nursery, serve)
+                self._ports.start(nursery, self._serve)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -137,8 +129,7 @@ class MsrpPort:
 
     def close(self) -> None:
         """Stop listening."""
-        for listener in self._listeners.values():
-            listener.close()
+        self._ports.close()
 
     # Sessions
 
@@ -229,12 +220,6 @@ class MsrpPort:
         return user
 
     # Links
-
-    async def _serve_tls(self, stream: ByteStream) -> None:
-        assert self._tls is not None
-        tls_stream = await accept_tls(stream, self._tls, self.settings.establish_timeout)
-        if tls_stream is not None:
-            await self._serve(tls_stream)
 
     async def _serve_outgoing(self, stream: ByteStream, session: MsrpSession) -> None:
         try:

@@ -13,10 +13,10 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.addresses import WILDCARDS, local_address_towards
-from sylk.net.listener import TcpListener
 from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream, connect_tcp
-from sylk.net.tls import TlsContexts, TlsStream, accept_tls, tls_handshake
+from sylk.net.stream_ports import StreamPorts
+from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
 from sylk.net.udp import UdpPort, bind_udp
 from sylk.sip.flow import Address, Flow
 from sylk.sip.message import Message, Request, Response
@@ -91,33 +91,28 @@ class SipTransports:
         self._connection_ids = itertools.count(1)
         self._nursery: trio.Nursery | None = None
         self._udp: UdpPort | None = None
-        self._listeners: dict[str, TcpListener] = {}
         self.received = 0
         """Messages that came, malformed ones included."""
+        self._ports = StreamPorts(
+            settings.host,
+            settings.tcp_port,
+            settings.tls_port,
+            tls,
+            max_connections=settings.max_connections,
+            handshake_timeout=settings.connect_timeout,
+        )
         try:
             if settings.udp_port is not None:
                 self._udp = bind_udp(settings.host, settings.udp_port)
-            if settings.tcp_port is not None:
-                self._listen("tcp", settings.tcp_port)
-            if settings.tls_port is not None and tls is not None:
-                self._listen("tls", settings.tls_port)
         except TransportError:
-            self.close()
+            self._ports.close()
             raise
-
-    def _listen(self, transport: str, port: int) -> None:
-        self._listeners[transport] = TcpListener(
-            self._settings.host, port, max_connections=self._settings.max_connections
-        )
 
     @property
     def listening(self) -> list[tuple[str, Address]]:
         """The (transport, address) pairs that are bound."""
-        found: list[tuple[str, Address]] = []
-        if self._udp is not None:
-            found.append(("udp", self._udp.local))
-        found += ((name, listener.local) for name, listener in self._listeners.items())
-        return found
+        udp = [] if self._udp is None else [("udp", self._udp.local)]
+        return udp + self._ports.listening
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -142,9 +137,7 @@ class SipTransports:
                 self._nursery = nursery
                 if self._udp is not None:
                     nursery.start_soon(self._udp.run, self._receive_datagram)
-                for transport, listener in self._listeners.items():
-                    serve = self._serve_tls if transport == "tls" else self._serve
-                    nursery.start_soon(listener.run, nursery, serve)
+                self._ports.start(nursery, self._serve)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -154,8 +147,7 @@ class SipTransports:
         """Close every socket."""
         if self._udp is not None:
             self._udp.close()
-        for listener in self._listeners.values():
-            listener.close()
+        self._ports.close()
         for connection in list(self._connections.values()):
             connection.stream.close()
 
@@ -255,12 +247,6 @@ class SipTransports:
         except Exception:
             # A bug that one message brings out must not close a port or a connection.
             logger.exception("handling a message from %s:%d failed", *flow.remote)
-
-    async def _serve_tls(self, stream: ByteStream) -> None:
-        assert self._tls is not None
-        tls_stream = await accept_tls(stream, self._tls, self._settings.connect_timeout)
-        if tls_stream is not None:
-            await self._serve(tls_stream)
 
     async def _serve_outgoing(
         self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED

@@ -1,0 +1,68 @@
+"""The stream ports of one protocol: TCP in clear and TLS, served alike."""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.listener import TcpListener
+from sylk.net.stream import ByteStream
+from sylk.net.tls import TlsContexts, accept_tls
+from sylk.sip.flow import Address
+
+Serve = Callable[[ByteStream], Awaitable[None]]
+
+
+class StreamPorts:
+    """Listens on a TCP and a TLS port, each if it is given a number (0: the system chooses)."""
+
+    def __init__(
+        self,
+        host: str,
+        tcp_port: int | None,
+        tls_port: int | None,
+        tls: TlsContexts | None,
+        *,
+        max_connections: int,
+        handshake_timeout: float,
+    ) -> None:
+        """Bind the ports; raises TransportError, with every port closed again.
+
+        Without `tls` there is no TLS port, whatever its number. `max_connections` counts for each
+        port, `handshake_timeout` is in seconds.
+        """
+        self._tls = tls
+        self._handshake_timeout = handshake_timeout
+        self._listeners: dict[str, TcpListener] = {}
+        wanted = {"tcp": tcp_port, "tls": None if tls is None else tls_port}
+        try:
+            for transport, port in wanted.items():
+                if port is not None:
+                    self._listeners[transport] = TcpListener(
+                        host, port, max_connections=max_connections
+                    )
+        except TransportError:
+            self.close()
+            raise
+
+    @property
+    def listening(self) -> list[tuple[str, Address]]:
+        """The (transport, address) pairs that are bound."""
+        return [(name, listener.local) for name, listener in self._listeners.items()]
+
+    def start(self, nursery: trio.Nursery, serve: Serve) -> None:
+        """Serve each connection by a task of `nursery`; a TLS one after its handshake."""
+
+        async def serve_tls(stream: ByteStream) -> None:
+            assert self._tls is not None
+            tls_stream = await accept_tls(stream, self._tls, self._handshake_timeout)
+            if tls_stream is not None:
+                await serve(tls_stream)
+
+        for transport, listener in self._listeners.items():
+            nursery.start_soon(listener.run, nursery, serve_tls if transport == "tls" else serve)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for listener in self._listeners.values():
+            listener.close()

@@ -1,0 +1,67 @@
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trio
+
+from sylk.errors import TransportError
+from sylk.net.certificate import ensure_certificate
+from sylk.net.stream import ByteStream
+from sylk.net.stream_ports import StreamPorts
+from sylk.net.tls import TlsContexts
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> TlsContexts:
+    folder: Path = tmp_path_factory.mktemp("tls")
+    files = ensure_certificate(folder, ["localhost"], [HOST], datetime.now(UTC))
+    return TlsContexts(files.certificate, files.private_key)
+
+
+def make_ports(tcp: int | None, tls: int | None, contexts: TlsContexts | None) -> StreamPorts:
+    return StreamPorts(HOST, tcp, tls, contexts, max_connections=10, handshake_timeout=5.0)
+
+
+async def say_back(stream: ByteStream) -> None:
+    data = await stream.receive()
+    assert stream.try_send(data) == len(data)
+
+
+async def exchange(port: int, context: ssl.SSLContext | None) -> bytes:
+    stream: trio.abc.Stream = await trio.open_tcp_stream(HOST, port)
+    if context is not None:
+        assert isinstance(stream, trio.SocketStream)
+        stream = trio.SSLStream(stream, context, https_compatible=True)
+    async with stream:
+        await stream.send_all(b"hello")
+        return bytes(await stream.receive_some())
+
+
+async def test_both_ports_are_served_alike(contexts: TlsContexts) -> None:
+    ports = make_ports(0, 0, contexts)
+    addresses = dict(ports.listening)
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            ports.start(nursery, say_back)
+            client = contexts.client_context(verify=False)
+            assert await exchange(addresses["tcp"][1], None) == b"hello"
+            assert await exchange(addresses["tls"][1], client) == b"hello"
+            ports.close()
+
+
+def test_without_certificate_there_is_no_tls_port() -> None:
+    ports = make_ports(0, 0, None)
+    assert [transport for transport, _ in ports.listening] == ["tcp"]
+    ports.close()
+
+
+def test_a_port_that_is_taken_frees_the_other(contexts: TlsContexts) -> None:
+    first = make_ports(0, None, contexts)
+    taken = dict(first.listening)["tcp"][1]
+    with pytest.raises(TransportError, match=f"port|{taken}"):
+        make_ports(0, taken, contexts)
+    first.close()
+    make_ports(taken, None, None).close()
