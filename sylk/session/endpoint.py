@@ -39,6 +39,7 @@ from sylk.sip.message import Request, Response
 from sylk.sip.notifier import NotifierUsage
 from sylk.sip.parser import MalformedMessage
 from sylk.sip.refer_notifier import ReferNotifier
+from sylk.sip.target_health import TargetHealth
 from sylk.sip.transaction import ClientTransaction
 from sylk.sip.uri import SipURI
 
@@ -106,6 +107,7 @@ class Endpoint:
             self.transports.close()
             raise
         self.resolver = Resolver()
+        self._health = TargetHealth()
         self._dispatcher = Dispatcher(self._users, on_request)
         self._closing: dict[Call, MsrpSession] = {}
         self._nursery: trio.Nursery | None = None
@@ -147,12 +149,17 @@ class Endpoint:
         """
         spoken = tuple(transports) or self.transports.spoken
         failure = TransportError(f"no server for {uri.host}")
-        for target in await self.resolver.resolve(uri, spoken):
+        targets = await self.resolver.resolve(uri, spoken)
+        for target in self._health.order(targets, trio.current_time()):
             name = domain or target.server_name
             try:
-                return await self.transports.open_flow(target.transport, target.address, name)
+                flow = await self.transports.open_flow(target.transport, target.address, name)
             except TransportError as error:
                 failure = error
+                self._health.failed(target, trio.current_time())
+            else:
+                self._health.worked(target)
+                return flow
         raise failure
 
     def contact_for(self, flow: Flow, user: str | None, scheme: str = "sip") -> str:

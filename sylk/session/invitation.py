@@ -34,7 +34,6 @@ class Invitation:
         self.call_id = request.call_id
         self._endpoint = endpoint
         self._request = request
-        self._flow = incoming.flow
         self._offer = _read_offer(request.body, endpoint.msrp_protocols)
         secure = (
             self._offer.is_secure if isinstance(self._offer, RemoteChat) else endpoint.offers_tls

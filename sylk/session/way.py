@@ -1,6 +1,6 @@
 """The way to a peer: which transport, host and port a request goes to (RFC 3261 18.1.1, 18.2.2).
 
-Host names are found by the look-up of the system; NAPTR and SRV records are not asked for yet.
+What is here needs no look-up: names are the business of `sylk.net.resolver`.
 """
 
 from sylk.errors import RemoteProtocolError
@@ -11,8 +11,6 @@ from sylk.sip.uri import OtherURI, SipURI
 
 DEFAULT_PORT = 5060
 DEFAULT_TLS_PORT = 5061
-LARGE_REQUEST = 1300
-"""Bytes above which a request goes over a stream (RFC 3261 section 18.1.1)."""
 
 
 def transport_of(uri: SipURI, default: str = "udp") -> str:
