@@ -36,6 +36,7 @@ from tests.sip.user_agents import make, over_the_wire, tokens
 ALICE, BOB = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 MAX_REQUESTS = 2  # few, so that much happens to each
 MAX_REPEATED = 8  # messages, for the wire would double with each step
+CLIENT_PATIENCE = 64 * Timers().t1  # seconds
 LIFE = Timers().t4  # of a message in the network, in seconds
 
 
@@ -47,6 +48,7 @@ class Side:
     flow: Flow
     layer: TransactionLayer = field(init=False)
     heard: dict[str, int] = field(default_factory=dict[str, int])
+    first_heard: dict[str, float] = field(default_factory=dict[str, float])
     # Server transactions by the Call-ID of their request; each request of a test has its own.
     served: dict[str, ServerTransaction] = field(default_factory=dict[str, ServerTransaction])
     outcomes: dict[ClientTransaction, list[int]] = field(
@@ -69,7 +71,11 @@ class Side:
                     answer = Response.to_request(request, 200, to_tag="mine")
                     self.layer.respond(transaction, answer, now)
             case UnmatchedRequest(request):
-                self.heard[request.call_id] = self.heard.get(request.call_id, 0) + 1
+                first = self.first_heard.setdefault(request.call_id, now)
+                # By then the client has given up and the server forgotten (timers F, J and L):
+                # a retransmission that was still on its way is a new request.
+                if now - first < CLIENT_PATIENCE:
+                    self.heard[request.call_id] = self.heard.get(request.call_id, 0) + 1
                 transaction = self.layer.accept_request(event, "mine", now)
                 self.served[request.call_id] = transaction
             case ResponseReceived(transaction, response):
