@@ -97,8 +97,9 @@ def test_a_display_name_cannot_forge_a_line() -> None:
 
 
 @given(
-    st.text(alphabet=st.characters(exclude_characters="\r\n")),
-    st.none() | st.text(alphabet=st.characters(exclude_characters="\r\n"), min_size=1),
+    st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n")),
+    st.none()
+    | st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1),
 )
 def test_round_trip(name: str, tag: str | None) -> None:
     address = NameAddr(ALICE, name, {} if tag is None else {"tag": tag})

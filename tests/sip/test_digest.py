@@ -34,7 +34,7 @@ BOB_VALUE = Credentials(
     "bob", "example.com", "n", "sip:room@example.com", "6629fae49393a05397450978507c4ef1"
 )
 
-text = st.text(alphabet=st.characters(exclude_characters="\r\n"), max_size=20)
+text = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
 token = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=10)
 algorithm = st.sampled_from(ALGORITHMS) | st.just("SHA3-256")
 
