@@ -17,6 +17,7 @@ import trio.testing
 
 from sylk.application import Application, NoSettings
 from sylk.config import parse_config
+from sylk.errors import SessionEnded
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.routing import RoutingTable
@@ -60,6 +61,41 @@ class Scripted(Application):
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         await self._script(invitation)
+
+
+class Answering:
+    """Accepts each call and tells how it went."""
+
+    def __init__(self) -> None:
+        self.stands = trio.Event()
+        self.over = trio.Event()
+        self.reason = ""
+
+    async def answer(self, invitation: Invitation) -> None:
+        try:
+            async with invitation.accept() as chat:
+                self.stands.set()
+                async for _ in chat:
+                    pass
+                self.reason = chat.call.reason
+        except SessionEnded as ended:
+            self.reason = ended.reason
+            raise
+        finally:
+            self.over.set()
+
+    async def wait_stands(self) -> None:
+        with trio.fail_after(PATIENCE):
+            await self.stands.wait()
+
+    async def wait_over(self) -> str:
+        with trio.fail_after(PATIENCE):
+            await self.over.wait()
+        return self.reason
+
+    @property
+    def application(self) -> Scripted:
+        return Scripted(self.answer)
 
 
 def server_config(settings: Settings | None = None) -> ServerConfig:

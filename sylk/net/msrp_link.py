@@ -11,7 +11,7 @@ from sylk.net.stream import ByteStream
 
 logger = logging.getLogger("sylk.msrp")
 
-_CLOSE_GRACE = 2.0
+CLOSE_GRACE = 2.0
 """Seconds that a link which is to be closed has left to take what is queued for it."""
 
 _TRACED_SIZE = 4096
@@ -88,7 +88,7 @@ class MsrpLink:
         if self.sessions:
             return
         if self.outbox.pending:
-            self.scope.deadline = trio.current_time() + _CLOSE_GRACE
+            self.scope.deadline = trio.current_time() + CLOSE_GRACE
             self.outbox.on_empty = self.scope.cancel
         else:
             self.scope.cancel()

@@ -22,7 +22,7 @@ from sylk.msrp.uri import DEFAULT_PORT
 from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.certificate import matches_fingerprints
-from sylk.net.msrp_link import MsrpLink
+from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.stream_ports import StreamPorts
@@ -32,8 +32,6 @@ from sylk.sip.flow import Address
 logger = logging.getLogger("sylk.msrp")
 
 _PEER_CLOSED = "the peer closed the connection"
-_CLOSE_GRACE = 2.0
-"""Seconds that a link which is to be closed has left to take what is queued for it."""
 
 
 @dataclass(slots=True)
@@ -279,7 +277,7 @@ class MsrpPort:
                 await user.wait_for_room()
         # What came after a fault cannot be read; what came before it is answered.
         link.reason = connection.close_reason
-        with trio.move_on_after(_CLOSE_GRACE):
+        with trio.move_on_after(CLOSE_GRACE):
             await link.outbox.wait_empty()
 
     def _log_refusals(self, link: MsrpLink) -> None:

@@ -6,6 +6,7 @@ from types import TracebackType
 import trio
 
 from sylk.call.media import ChatCapabilities, RemoteChat, find_chat, read_description
+from sylk.call.usage_table import State
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.session.chat import Chat
@@ -70,7 +71,7 @@ class Invitation:
     @property
     def is_answered(self) -> bool:
         """True once it was accepted or rejected, or the caller has given up."""
-        return self._call.usage.state.name != "INCOMING"
+        return self._call.usage.state is not State.INCOMING
 
     async def ring(self) -> None:
         """Send 180 Ringing."""

@@ -129,6 +129,7 @@ class Message:
 
     def start_line(self) -> str:
         """Return the first line without its end."""
+        # Requests and responses begin differently; there is no message that is neither.
         raise NotImplementedError
 
     def render(self) -> bytes:

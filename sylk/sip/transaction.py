@@ -54,6 +54,7 @@ class Transaction:
     @property
     def table(self) -> Table:
         """The machine of this transaction."""
+        # Client and server have machines of their own; there is no transaction that is neither.
         raise NotImplementedError
 
 

@@ -4,15 +4,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from sylk.errors import SessionEnded
-from sylk.session import Invitation
 from tests.end_to_end.wire_msrp import render_frame
 from tests.peers import (
     HOST,
-    PATIENCE,
+    Answering,
     Caller,
     MsrpListener,
-    Scripted,
     answer_frame,
     assert_nothing_left,
     attribute,
@@ -22,46 +19,6 @@ from tests.peers import (
 
 SOON = 0.05
 """Seconds after which the server gives up, where a test wants it to."""
-
-
-class Answering:
-    """Accepts each call and tells how it went."""
-
-    def __init__(self) -> None:
-        self.stands = trio.Event()
-        self.over = trio.Event()
-        self.reason = ""
-
-    async def answer(self, invitation: Invitation) -> None:
-        try:
-            async with invitation.accept() as chat:
-                self.stands.set()
-                async for _ in chat:
-                    pass
-                self.reason = chat.call.reason
-        except SessionEnded as ended:
-            self.reason = ended.reason
-            raise
-        finally:
-            self.over.set()
-
-    async def wait_stands(self) -> None:
-        with trio.fail_after(PATIENCE):
-            await self.stands.wait()
-
-    async def wait_over(self) -> str:
-        with trio.fail_after(PATIENCE):
-            await self.over.wait()
-        return self.reason
-
-    @property
-    def application(self) -> Scripted:
-        return Scripted(self.answer)
-
-
-@pytest.fixture
-def answering() -> Answering:
-    return Answering()
 
 
 async def test_the_ack_before_the_connection(answering: Answering) -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from sylk.application import Application
-from sylk.errors import SessionEnded
 from sylk.net.certificate import CertificateFiles, ensure_certificate, first_certificate
 from sylk.server import Server
 from sylk.session import Invitation
@@ -20,6 +18,7 @@ from tests.end_to_end.wire_sip import SipMessage
 from tests.peers import (
     HOST,
     PATIENCE,
+    Answering,
     Caller,
     MsrpListener,
     MsrpPeer,
@@ -192,46 +191,6 @@ def chat_line(description: bytes) -> str:
 
 
 # Servers
-
-
-class Answering:
-    """Accepts each call and tells how it went."""
-
-    def __init__(self) -> None:
-        self.stands = trio.Event()
-        self.over = trio.Event()
-        self.reason = ""
-
-    @property
-    def application(self) -> Application:
-        return Scripted(self._answer)
-
-    async def _answer(self, invitation: Invitation) -> None:
-        try:
-            async with invitation.accept() as chat:
-                self.stands.set()
-                async for _ in chat:
-                    pass
-                self.reason = chat.call.reason
-        except SessionEnded as ended:
-            self.reason = ended.reason
-            raise
-        finally:
-            self.over.set()
-
-    async def wait_stands(self) -> None:
-        with trio.fail_after(PATIENCE):
-            await self.stands.wait()
-
-    async def wait_over(self) -> str:
-        with trio.fail_after(PATIENCE):
-            await self.over.wait()
-        return self.reason
-
-
-@pytest.fixture
-def answering() -> Answering:
-    return Answering()
 
 
 MakeSettings = Callable[..., Settings]
