@@ -21,15 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sylk.errors import ConfigError
+from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.setting_types import near_miss
-from sylk.settings import (
-    MsrpSettings,
-    ServerSettings,
-    Setting,
-    SipSettings,
-    TlsSettings,
-    settings_of,
-)
+from sylk.settings import Setting, settings_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -23,8 +23,8 @@ from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.routing import RoutingTable, TrustedPeers
+from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
-from sylk.settings import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.sip.authenticator import DEFAULT_ALGORITHMS, Authenticator
 from sylk.sip.parser import Limits
 from sylk.users import USERS_FILE, UserFile

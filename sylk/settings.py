@@ -1,8 +1,8 @@
-"""What can be set in `sylk.ini`: the sections, their defaults, and what each limit does.
+"""How a setting of `sylk.ini` is declared: its default, its unit, and what its limit does.
 
 A section is a dataclass whose fields are declared with `setting()`. The same declarations read
 the file (`sylk.config`), write `sylk.ini.sample` and name what would be right in an error. An
-application declares its own section in the same way:
+application declares its own section in the same way as the server does (`sylk.sections`):
 
     @dataclass(frozen=True, kw_only=True)
     class EchoSettings:
@@ -11,8 +11,7 @@ application declares its own section in the same way:
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from sylk.setting_types import (
     ANY_NETWORK,
@@ -33,15 +32,11 @@ __all__ = [
     "ANY_NETWORK",
     "Bytes",
     "IPAddress",
-    "MsrpSettings",
     "Network",
     "Networks",
     "Port",
     "Seconds",
-    "ServerSettings",
     "Setting",
-    "SipSettings",
-    "TlsSettings",
     "setting",
     "settings_of",
 ]
@@ -141,200 +136,3 @@ def settings_of(section: "type[DataclassInstance]") -> Iterator[Setting]:
         if one.bounds and not one.type.ordered:
             raise TypeError(f"{section.__name__}.{declared.name} cannot have bounds")
         yield one
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServerSettings:
-    """Which applications answer which requests, and where the server keeps things."""
-
-    section: ClassVar[str] = "Server"
-
-    default_application: str = setting(
-        "conference", "The application for requests that nothing else claims."
-    )
-    application_map: Mapping[str, str] = setting(
-        {"echo": "echo"},
-        "Which application answers which address: a list of key:application. A key is user@domain, "
-        "domain or user, looked up in this order.",
-    )
-    disabled_applications: tuple[str, ...] = setting(
-        (), "Applications that are not started; a request for one is refused with 404."
-    )
-    extra_applications_dir: Path | None = setting(
-        None, "A folder with applications that are not installed as packages."
-    )
-    spool_dir: Path = setting(
-        Path("var/spool"),
-        "The folder for what outlives a restart. A relative path starts from the folder in which "
-        "the server is started.",
-    )
-    enable_bonjour: bool = setting(
-        False,
-        "Whether rooms are announced to neighbours by multicast DNS.",
-        not_yet="multicast DNS is not in this version yet",
-    )
-    log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
-        "info", "The least serious lines that still reach the log."
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SipSettings:
-    """Where SIP is spoken, with whom, and how much of it is taken."""
-
-    section: ClassVar[str] = "SIP"
-
-    local_ip: IPAddress = setting(
-        "0.0.0.0",
-        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
-    )
-    local_udp_port: Port | None = setting(5060, "The UDP port; none does without UDP.")
-    local_tcp_port: Port | None = setting(5060, "The TCP port; none does without TCP.")
-    local_tls_port: Port | None = setting(5061, "The TLS port; none does without TLS.")
-    advertised_ip: IPAddress | None = setting(
-        None,
-        "The address that peers are told to use; none takes the one that the peer is reached "
-        "from. Needed behind a router that translates addresses.",
-    )
-    trusted_peers: Networks = setting(
-        ANY_NETWORK,
-        "Who may send requests: any, none, or a list of addresses and networks. Others are "
-        "refused with 403, or challenged with 401 if authenticate is on.",
-    )
-    authenticate: bool = setting(
-        False,
-        "Whether a request that begins something (INVITE, SUBSCRIBE, REFER, MESSAGE) must carry "
-        "the digest of a user to whom `sylk-server passwd USER@REALM` gave a password, and come "
-        "from that user's address. Without it the answer is 401; in the name of somebody else, "
-        "403. Peers that trusted_peers names need no digest; any names nobody.",
-    )
-    realm: str = setting(
-        "localhost",
-        "The domain of the users who have a password: what stands behind the @ of their addresses.",
-    )
-    digest_algorithms: tuple[str, ...] = setting(
-        ("SHA-256", "MD5"),
-        "What a challenge offers, of SHA-256 and MD5. Some old clients give up when SHA-256 comes "
-        "first although they know MD5: for them let it be MD5 alone.",
-    )
-    nonce_lifetime: Seconds = setting(
-        300,
-        "How long a client may use one challenge. Over it the client is given another one, which "
-        "it answers without asking for the password again.",
-        unit="seconds",
-        minimum=10,
-        maximum=86400,
-    )
-    max_message_size: Bytes = setting(
-        64 * 1024,
-        "The longest message that is taken. A longer one is refused, and over TCP its connection "
-        "is closed.",
-        unit="bytes",
-        minimum=4096,
-        maximum=16 * 1024**2,
-    )
-    max_connections: int = setting(
-        10_000,
-        "The most TCP connections at one time. Over it a new one is closed at once.",
-        unit="connections",
-        minimum=1,
-    )
-    idle_timeout: Seconds = setting(
-        600,
-        "How long a TCP connection that carries no call may be silent before it is closed.",
-        unit="seconds",
-        minimum=32,
-    )
-    max_sessions: int = setting(
-        10_000,
-        "The most calls at one time. Over it a new one is refused with 503 and Retry-After.",
-        unit="calls",
-        minimum=1,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MsrpSettings:
-    """Where MSRP is spoken, and how much is kept for a recipient that is slow."""
-
-    section: ClassVar[str] = "MSRP"
-
-    local_ip: IPAddress = setting(
-        "0.0.0.0",
-        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
-    )
-    local_tcp_port: Port = setting(2855, "The TCP port; 0 takes any that is free.")
-    local_tls_port: Port | None = setting(
-        2856, "The TLS port; none does without MSRP over TLS. 0 takes any that is free."
-    )
-    advertised_ip: IPAddress | None = setting(
-        None,
-        "The address in the paths that peers are given; none takes that of [SIP], or else the "
-        "one that the peer is reached from.",
-    )
-    use_tls: bool = setting(
-        False,
-        "Whether MSRP over TLS is offered where the offer is ours. A call that comes in gets what "
-        "it asks for.",
-    )
-    max_connections: int = setting(
-        20_000,
-        "The most connections at one time. Over it a new one is closed at once.",
-        unit="connections",
-        minimum=1,
-    )
-    max_message_size: Bytes = setting(
-        10 * 1024**2,
-        "The largest message that is taken, all its chunks together. A larger one is refused "
-        "with 413.",
-        unit="bytes",
-        minimum=1024,
-    )
-    outbox_limit: Bytes = setting(
-        4 * 1024**2,
-        "How much may wait for one recipient that is slow. Over it the session of that recipient "
-        "is ended.",
-        unit="bytes",
-        minimum=64 * 1024,
-    )
-    outbox_timeout: Seconds = setting(
-        30,
-        "How long a recipient may take no byte of what waits for it before its session is ended.",
-        unit="seconds",
-        minimum=1,
-    )
-    keepalive_interval: Seconds = setting(
-        60,
-        "How long a session may be silent before an empty message is sent to see whether the "
-        "peer is still there.",
-        unit="seconds",
-        minimum=5,
-    )
-    establish_timeout: Seconds = setting(
-        15,
-        "How long a peer may take to connect and name its session after the call is answered, "
-        "before the call is ended.",
-        unit="seconds",
-        minimum=1,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TlsSettings:
-    """The certificate that peers are shown, and the authorities that theirs are checked with."""
-
-    section: ClassVar[str] = "TLS"
-
-    certificate: Path | None = setting(
-        None,
-        "The certificate and its chain, in PEM; none makes a self-signed one at the first start "
-        "and keeps it in spool_dir.",
-    )
-    private_key: Path | None = setting(
-        None, "The certificate's private key, in PEM; none takes it from the certificate's file."
-    )
-    ca_file: Path | None = setting(
-        None,
-        "The authorities, in PEM, by which the certificate of a server that is called must be "
-        "signed; none takes any certificate.",
-    )

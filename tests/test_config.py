@@ -19,7 +19,8 @@ from sylk.config import (
     sample_sections,
 )
 from sylk.errors import ConfigError
-from sylk.settings import Seconds, ServerSettings, SipSettings, setting
+from sylk.sections import ServerSettings, SipSettings
+from sylk.settings import Seconds, setting
 
 SAMPLE = Path(__file__).parent.parent / "sylk.ini.sample"
 

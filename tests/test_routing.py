@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sylk.config import parse_config
 from sylk.errors import ConfigError, RemoteProtocolError
 from sylk.routing import RoutingTable, TrustedPeers
+from sylk.sections import ServerSettings, SipSettings
 from sylk.setting_types import ANY_NETWORK
-from sylk.settings import ServerSettings, SipSettings
 
 APPLICATIONS = ["conference", "echo", "playback", "gateway"]
 

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from sylk.config import find_config, read_config
 from sylk.errors import ConfigError
-from sylk.settings import ServerSettings
+from sylk.sections import ServerSettings
 from sylk.users import USERS_FILE, UserFile
 
 MAX_PASSWORD = 1024

@@ -15,9 +15,9 @@ from sylk.cli import passwd
 from sylk.config import find_config, read_config
 from sylk.errors import ConfigError, TransportError
 from sylk.log import configure_logging
+from sylk.sections import ServerSettings
 from sylk.server import Server
 from sylk.server_config import build_config
-from sylk.settings import ServerSettings
 
 _PASSWD = "passwd"
 _EPILOG = "sylk-server passwd sets the passwords of users: see sylk-server passwd --help."

@@ -119,7 +119,9 @@ class Dialled:
     async def _open_flow(self) -> Flow:
         target = self._destination
         transports = () if target.transport is None else (target.transport,)
-        return await self._endpoint.open_flow(target.proxy or target.uri, transports, target.domain)
+        return await self._endpoint.sender.open_flow(
+            target.proxy or target.uri, transports, target.domain
+        )
 
     def _answer(self, call: Call, invitation: _Invitation) -> bool:
         """Make what is to be sent of a call that was challenged; False if there is no answer."""

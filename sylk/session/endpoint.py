@@ -14,33 +14,28 @@ import trio
 from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation
 from sylk.call.usage import InviteUsage
-from sylk.errors import SylkError, TransportError
+from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, Path
-from sylk.net.addresses import is_ip_literal
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
-from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
 from sylk.session.dialog_users import DialogUsers
 from sylk.session.dispatcher import Dispatcher
+from sylk.session.sending import RequestSender
 from sylk.session.subscription import Referral, Subscription
-from sylk.session.way import address_of, keeps_flow, transport_of
 from sylk.sip.core import (
     IncomingRequest,
     UserAgentCore,
 )
-from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 from sylk.sip.notifier import NotifierUsage
 from sylk.sip.parser import MalformedMessage
 from sylk.sip.refer_notifier import ReferNotifier
-from sylk.sip.target_health import TargetHealth
-from sylk.sip.transaction import ClientTransaction
 from sylk.sip.uri import SipURI
 
 logger = logging.getLogger("sylk.session")
@@ -106,11 +101,9 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
-        self.resolver = Resolver()
-        self._health = TargetHealth()
+        self.sender = RequestSender(self.core, self.transports, self._users, self.flush)
         self._dispatcher = Dispatcher(self._users, on_request)
         self._closing: dict[Call, MsrpSession] = {}
-        self._nursery: trio.Nursery | None = None
         self._flushing = False
 
     @property
@@ -126,8 +119,8 @@ class Endpoint:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
             nursery.start_soon(self.clock.run)
+            await nursery.start(self.sender.run)
             await nursery.start(self.transports.run)
             await nursery.start(self.msrp.run)
             task_status.started()
@@ -137,30 +130,6 @@ class Endpoint:
         await self._users.wait_empty()
 
     # Making calls
-
-    async def open_flow(
-        self, uri: SipURI, transports: Sequence[str] = (), domain: str | None = None
-    ) -> Flow:
-        """Return a flow to a server of `uri`, the first of its servers that can be connected.
-
-        `transports` are those to choose from, all that are spoken here if empty, the default in
-        front; `domain` is whose certificate a TLS server has to show, if not that of `uri`. Raises
-        TransportError when no server can be found or connected (RFC 3263 section 4).
-        """
-        spoken = tuple(transports) or self.transports.spoken
-        failure = TransportError(f"no server for {uri.host}")
-        targets = await self.resolver.resolve(uri, spoken)
-        for target in self._health.order(targets, trio.current_time()):
-            name = domain or target.server_name
-            try:
-                flow = await self.transports.open_flow(target.transport, target.address, name)
-            except TransportError as error:
-                failure = error
-                self._health.failed(target, trio.current_time())
-            else:
-                self._health.worked(target)
-                return flow
-        raise failure
 
     def contact_for(self, flow: Flow, user: str | None, scheme: str = "sip") -> str:
         """Return the URI, in angle brackets, at which the peer of `flow` reaches us."""
@@ -231,7 +200,7 @@ class Endpoint:
         usage = InviteUsage(self.core, negotiation, request, contact)
         call = Call(self, usage, flow)
         self._users.add(call)
-        usage.client_transaction = self._send(call, request, flow)
+        usage.client_transaction = self.sender.send(call, request, flow)
         self.flush()
         return call
 
@@ -265,7 +234,7 @@ class Endpoint:
         if isinstance(user, Call):
             self._cancel_if_wanted(user)
         for request, dialog in user.requests_to_send():
-            self._send_in_dialog(user, request, dialog)
+            self.sender.send_in_dialog(user, request, dialog)
         self.clock.set(user, user.next_deadline(), user.ring_alarm)
         user.take_events()
         self.flush()
@@ -302,52 +271,6 @@ class Endpoint:
         if session is not None:
             self.clock.set((_MEDIA, call), None, lambda _now: None)
             self.msrp.remove(session)
-
-    def _send_in_dialog(self, call: DialogUser, request: Request, dialog: Dialog | None) -> None:
-        flow = call.flow if dialog is None else self._standing_flow(call, dialog)
-        if flow is not None:
-            self._send(call, request, flow)
-        else:
-            assert self._nursery is not None
-            assert dialog is not None
-            self._nursery.start_soon(self._open_and_send, call, request, dialog)
-
-    def _standing_flow(self, call: DialogUser, dialog: Dialog) -> Flow | None:
-        """Return a flow to the peer of `dialog` that needs no look-up and no connecting."""
-        alive = self.transports.is_alive(call.flow)
-        if keeps_flow(dialog, call.request, call.flow, alive):
-            return call.flow
-        hop = dialog.next_hop
-        if not is_ip_literal(hop.host):
-            return None
-        try:
-            # The peer knows us by the address that its INVITE reached.
-            local_host = call.flow.local[0] if call.flow.transport == "udp" else None
-            return self.transports.flow_to(transport_of(hop), address_of(hop), local_host)
-        except TransportError:
-            return None
-
-    async def _open_and_send(self, call: DialogUser, request: Request, dialog: Dialog) -> None:
-        hop = dialog.next_hop
-        try:
-            flow = await self.open_flow(hop)
-        except SylkError as error:
-            logger.info("%s not sent: %s Call-ID=%s", request.method, error, call.call_id)
-            if request.method != "ACK":
-                call.request_failed(request.method, 503, trio.current_time())
-            return
-        self._send(call, request, flow)
-        self.flush()
-
-    def _send(self, call: DialogUser, request: Request, flow: Flow) -> ClientTransaction | None:
-        sent_by = self.transports.sent_by(flow)
-        if request.method == "ACK":
-            # The ACK to a 2xx is outside every transaction.
-            self.core.send_stateless(request, flow, sent_by)
-            return None
-        transaction = self.core.send_request(request, flow, sent_by, trio.current_time())
-        self._users.sent(transaction, call)
-        return transaction
 
     # Between the transports and the core
 
