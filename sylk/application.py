@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from sylk.log import ApplicationLogger
 from sylk.session.invitation import Invitation
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
+from sylk.session.user_agent import UserAgent
 
 INTERFACE_VERSION = 1
 """Counts up when something here changes in a way that applications must follow."""
@@ -32,11 +33,18 @@ class Application:
 
     name: ClassVar[str]
     settings_class: ClassVar[type[Any]] = NoSettings
+    event_packages: ClassVar[tuple[str, ...]] = ()
+    """The packages that can be subscribed to here; a SUBSCRIBE to any other is refused with 489."""
 
     def __init__(self, settings: Any) -> None:
         """Take the settings, an instance of `settings_class`."""
         self.settings = settings
         self.logger = ApplicationLogger(self.name)
+        self.user_agent: UserAgent | None = None
+        """By which it calls, sends messages and subscribes; the server gives it before the start.
+
+        None without a server, as in a test of the application alone.
+        """
 
     async def __aenter__(self) -> Self:
         """Start: called once, before the first request."""
@@ -55,7 +63,7 @@ class Application:
         await invitation.reject(488)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
-        """Answer a SUBSCRIBE; here 489, since no event package is known."""
+        """Answer a SUBSCRIBE to one of `event_packages`; here 489, since nothing is told."""
         await subscription.reject(489)
 
     async def handle_referral(self, referral: ReferralRequest) -> None:

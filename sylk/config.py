@@ -24,6 +24,7 @@ from sylk.errors import ConfigError
 from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.setting_types import near_miss
 from sylk.settings import Setting, settings_of
+from sylk.trace.settings import TraceSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -40,6 +41,7 @@ SERVER_SECTIONS: SectionTypes = {
     SipSettings.section: SipSettings,
     MsrpSettings.section: MsrpSettings,
     TlsSettings.section: TlsSettings,
+    TraceSettings.section: TraceSettings,
 }
 
 _COMMENT = re.compile(r"(?:^|\s)[#;].*")

@@ -8,6 +8,7 @@ section 19.1.4), users exactly.
 
 import ipaddress
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 
 from sylk.errors import ConfigError, RemoteProtocolError
 from sylk.setting_types import Network, near_miss
@@ -104,10 +105,17 @@ class TrustedPeers:
 
 
 def _is_in(address: str, networks: Iterable[Network]) -> bool:
+    peer = _parse(address)
+    return peer is not None and any(peer in network for network in networks)
+
+
+@lru_cache(maxsize=4096)
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address, an IPv4 one in IPv6 form as IPv4; None for what is none."""
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:
-        return False
+        return None
     if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-        peer = peer.ipv4_mapped
-    return any(peer in network for network in networks)
+        return peer.ipv4_mapped
+    return peer

@@ -5,6 +5,7 @@ Those of the applications stand beside each application.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +18,8 @@ from sylk.settings import (
     Seconds,
     setting,
 )
+
+_LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,8 @@ class SipSettings:
 
     local_ip: IPAddress = setting(
         "0.0.0.0",
-        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
+        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine, :: every address "
+        "of both IPv4 and IPv6.",
     )
     local_udp_port: Port | None = setting(5060, "The UDP port; none does without UDP.")
     local_tcp_port: Port | None = setting(5060, "The TCP port; none does without TCP.")
@@ -72,10 +76,23 @@ class SipSettings:
         "The address that peers are told to use; none takes the one that the peer is reached "
         "from. Needed behind a router that translates addresses.",
     )
+    outbound_proxy: str | None = setting(
+        None,
+        "The proxy for requests that the server sends of its own accord: a SIP URI or host:port, "
+        "such as proxy.example.com:5060;transport=tcp. none sends them straight to the servers of "
+        "whom they are for.",
+    )
     trusted_peers: Networks = setting(
         ANY_NETWORK,
         "Who may send requests: any, none, or a list of addresses and networks. Others are "
-        "refused with 403, or challenged with 401 if authenticate is on.",
+        "refused with 403, or challenged with 401 if authenticate is on. Peers that it names, as "
+        "any does not, are proxies that speak for others: whom they name in P-Asserted-Identity, "
+        "he it is.",
+    )
+    trusted_domains: tuple[str, ...] = setting(
+        (),
+        "The domains whose servers are trusted like peers that trusted_peers names, once they have "
+        "shown a certificate for their domain. Needs client_certificates in [TLS].",
     )
     authenticate: bool = setting(
         False,
@@ -109,11 +126,102 @@ class SipSettings:
         minimum=4096,
         maximum=16 * 1024**2,
     )
+    max_headers: int = setting(
+        256,
+        "The most header fields in a message. One with more is refused with 513, and over TCP its "
+        "connection is closed.",
+        unit="header fields",
+        minimum=32,
+    )
+    max_header_size: Bytes = setting(
+        8 * 1024,
+        "The longest header field, and the longest first line. A longer one is refused with 513 or "
+        "414, and over TCP its connection is closed.",
+        unit="bytes",
+        minimum=512,
+    )
+    max_body_size: Bytes = setting(
+        64 * 1024,
+        "The longest body, as far as max_message_size has room for it. A longer one is refused "
+        "with 413, and over TCP its connection is closed.",
+        unit="bytes",
+        minimum=1024,
+    )
+    message_timeout: Seconds = setting(
+        30,
+        "How long a TCP peer may take to send the rest of a message that it has begun, before its "
+        "connection is closed.",
+        unit="seconds",
+        minimum=1,
+    )
+    handshake_timeout: Seconds = setting(
+        10,
+        "How long a TLS handshake may take before its connection is closed.",
+        unit="seconds",
+        minimum=1,
+    )
+    max_request_rate: int = setting(
+        100,
+        "How many requests that begin something one source may send in a second; a source is an "
+        "IPv4 address or an IPv6 network of 64 bits. In a burst it may send what it has for five "
+        "seconds. Over it the answer is 503 with Retry-After, and none at all to a source that "
+        "goes on.",
+        unit="requests a second",
+        minimum=1,
+    )
+    max_wrong_passwords: int = setting(
+        20,
+        "How many wrong passwords one source may give in a minute, and at once. Over it the answer "
+        "to any password is 503 with Retry-After.",
+        unit="passwords a minute",
+        minimum=1,
+    )
+    max_subscriptions: int = setting(
+        20_000,
+        "The most subscriptions and referrals at one time. Over it a new one is refused with 503 "
+        "and Retry-After.",
+        unit="subscriptions",
+        minimum=1,
+    )
+    max_subscriptions_per_source: int = setting(
+        2_000,
+        "The most subscriptions and referrals of one source at one time. Over it a new one is "
+        "refused with 503 and Retry-After.",
+        unit="subscriptions",
+        minimum=1,
+    )
+    unlimited_peers: Networks = setting(
+        _LOOPBACK,
+        "Whom the limits for each source do not hold for: any, none, or a list of addresses and "
+        "networks. They do not hold for peers that trusted_peers names either, since a proxy "
+        "carries everybody.",
+    )
     max_connections: int = setting(
         10_000,
-        "The most TCP connections at one time. Over it a new one is closed at once.",
+        "The most TCP connections at one time, and the most TLS connections. Over it a new one is "
+        "closed at once.",
         unit="connections",
         minimum=1,
+    )
+    max_connections_per_source: int = setting(
+        1_000,
+        "The most TCP connections of one source at one time, and the most TLS connections. Over it "
+        "a new one is closed at once.",
+        unit="connections",
+        minimum=1,
+    )
+    max_connection_rate: int = setting(
+        100,
+        "How many new connections of one source are taken in a second; in a burst, what it has for "
+        "five seconds. Over it a new one is closed at once.",
+        unit="connections a second",
+        minimum=1,
+    )
+    outbox_limit: Bytes = setting(
+        1024**2,
+        "How much may wait for a TCP peer that is slow. Over it its connection is closed.",
+        unit="bytes",
+        minimum=64 * 1024,
     )
     idle_timeout: Seconds = setting(
         600,
@@ -127,6 +235,21 @@ class SipSettings:
         unit="calls",
         minimum=1,
     )
+    session_expires: int = setting(
+        1800,
+        "How long a call may last without a sign of life in SIP, where the peer knows session "
+        "timers: one side refreshes it at half of the time, and over it the call is ended. 0 asks "
+        "for no timer; a peer that asks for one gets it.",
+        unit="seconds",
+        minimum=0,
+    )
+    min_session_expires: int = setting(
+        90,
+        "The shortest such time that a peer may ask for. A shorter one is refused with 422, which "
+        "tells this one.",
+        unit="seconds",
+        minimum=90,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +260,8 @@ class MsrpSettings:
 
     local_ip: IPAddress = setting(
         "0.0.0.0",
-        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine.",
+        "The address to listen on; 0.0.0.0 is every IPv4 address of the machine, :: every address "
+        "of both IPv4 and IPv6.",
     )
     local_tcp_port: Port = setting(2855, "The TCP port; 0 takes any that is free.")
     local_tls_port: Port | None = setting(
@@ -157,6 +281,20 @@ class MsrpSettings:
         20_000,
         "The most connections at one time. Over it a new one is closed at once.",
         unit="connections",
+        minimum=1,
+    )
+    max_connections_per_source: int = setting(
+        2_000,
+        "The most connections of one source at one time. Over it a new one is closed at once. As "
+        "in [SIP], it does not hold for unlimited_peers.",
+        unit="connections",
+        minimum=1,
+    )
+    max_connection_rate: int = setting(
+        200,
+        "How many new connections of one source are taken in a second; in a burst, what it has for "
+        "five seconds. Over it a new one is closed at once.",
+        unit="connections a second",
         minimum=1,
     )
     max_message_size: Bytes = setting(
@@ -182,7 +320,7 @@ class MsrpSettings:
     keepalive_interval: Seconds = setting(
         60,
         "How long a session may be silent before an empty message is sent to see whether the "
-        "peer is still there.",
+        "peer is still there. Without an answer within 30 seconds more the session is ended.",
         unit="seconds",
         minimum=5,
     )
@@ -212,5 +350,10 @@ class TlsSettings:
     ca_file: Path | None = setting(
         None,
         "The authorities, in PEM, by which the certificate of a server that is called must be "
-        "signed; none takes any certificate.",
+        "signed, and that of a client that shows one; none takes any certificate.",
+    )
+    client_certificates: Literal["no", "optional", "required"] = setting(
+        "no",
+        "Whether SIP clients are asked for a certificate that ca_file has signed. With optional a "
+        "client may do without; with required its connection is closed.",
     )

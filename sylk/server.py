@@ -9,17 +9,24 @@ from typing import Protocol, cast
 
 import trio
 
+from sylk.admission import BUSY, Admission
 from sylk.application import Application
-from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded
+from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import logging_call
+from sylk.net.sip_transports import Trace
 from sylk.payload.cpim_address import Address
 from sylk.server_config import ServerConfig
+from sylk.session.call import Call
 from sylk.session.endpoint import Endpoint
 from sylk.session.invitation import Invitation
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
+from sylk.session.takeover import Takeover
+from sylk.session.user_agent import UserAgent
 from sylk.sip.core import IncomingRequest
-from sylk.sip.message import Response
+from sylk.sip.event_headers import check_event
+from sylk.sip.message import Request, Response
 from sylk.sip.uri import SipURI
+from sylk.trace.tracer import Tracer
 
 logger = logging.getLogger("sylk.server")
 
@@ -31,7 +38,6 @@ STOP_GRACE = 3.0
 
 _EXPIRY_WARNING = timedelta(days=14)
 
-_BUSY = [("Retry-After", "10")]
 _UNANSWERED = 480
 _FAILED = 500
 
@@ -58,25 +64,50 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         """Bind all ports; raises TransportError."""
         self.config = config
-        self.endpoint = Endpoint(config.endpoint, self._receive)
+        self._admission = Admission(
+            config.admission,
+            call_count=lambda: self.endpoint.call_count,
+            proven_domains=lambda flow: self.endpoint.transports.proven_domains(flow),
+        )
+        packages = {
+            package
+            for application in config.applications.values()
+            for package in application.event_packages
+        }
+        self.endpoint = Endpoint(
+            config.endpoint, self._receive, sorted(packages), self._admission.admit
+        )
+        self.tracer = Tracer(config.trace, self.endpoint.clock, self._set_trace)
         self.stop = trio.Event()
         """Set it to end the server: BYE to all, then out."""
         self._serving: trio.Nursery | None = None
         self._started: dict[str, Application] = {}
+        self._grace_end = 0.0
+        self._owners: dict[Call, Application] = {}
+        """Who answers for each call: what is to replace or join it goes to the same one."""
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` is set."""
         async with trio.open_nursery() as transports:
+            self.tracer.start()
             await transports.start(self.endpoint.run)
             async with AsyncExitStack() as applications:
+                applications.callback(self.tracer.close)
                 for name, application in self.config.applications.items():
+                    application.user_agent = UserAgent(self.endpoint)
                     with trio.move_on_after(START_TIMEOUT) as patience:
                         await applications.enter_async_context(application)
                         self._started[name] = application
                     if patience.cancelled_caught:
                         logger.error("%s did not start within %g s", name, START_TIMEOUT)
                 await self._serve(task_status)
+            # What the applications have called and subscribed to has just been ended by us.
+            with trio.move_on_at(self._grace_end):
+                await self.endpoint.wait_calls_over()
             transports.cancel_scope.cancel()
+
+    def _set_trace(self, trace: Trace | None) -> None:
+        self.endpoint.transports.trace = trace
 
     def reload(self) -> None:
         """Load the certificate again, for connections that begin from now on."""
@@ -92,16 +123,18 @@ class Server:
 
     async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as serving:
-            self._serving = serving
+            self._serving, self._admission.is_open = serving, True
             self._log_start()
             task_status.started()
             await self.stop.wait()
-            self._serving = None
+            self._serving, self._admission.is_open = None, False
             logger.info("stopping: %d sessions end", self.endpoint.call_count)
             # Each session's own clean-up says BYE.
+            self.endpoint.is_stopping = True
             serving.cancel_scope.cancel()
         self.endpoint.end_subscriptions()
-        with trio.move_on_after(STOP_GRACE):
+        self._grace_end = trio.current_time() + STOP_GRACE
+        with trio.move_on_at(self._grace_end):
             await self.endpoint.wait_calls_over()
 
     def _log_start(self) -> None:
@@ -110,6 +143,8 @@ class Server:
         for transport, (host, port) in self.endpoint.msrp.listening:
             logger.info("listening for MSRP on %s %s port %d", transport, host, port)
         self._log_certificate()
+        if self.config.admission.warning:
+            logger.warning("%s", self.config.admission.warning)
         logger.info("applications: %s", ", ".join(sorted(self.config.applications)))
 
     def _log_certificate(self) -> None:
@@ -128,39 +163,35 @@ class Server:
 
     def _receive(self, incoming: IncomingRequest) -> None:
         try:
-            application = self._admit(incoming)
+            application, takeover = self._choose(incoming)
         except RemoteProtocolError as error:
             self._refuse(incoming, error)
             return
         assert self._serving is not None
-        request, work = self._open(application, incoming)
+        request, work = self._open(application, incoming, takeover)
         self._serving.start_soon(self._handle, application, request, work)
 
-    def _admit(self, incoming: IncomingRequest) -> Application:
-        """Return the application for a request; raises RemoteProtocolError with the refusal."""
+    def _choose(self, incoming: IncomingRequest) -> tuple[Application, Takeover | None]:
+        """Return the application for a request, and the call that it wants to take over.
+
+        Raises RemoteProtocolError with the refusal.
+        """
         request = incoming.request
-        self._check_sender(incoming)
-        if self._serving is None:
-            raise RemoteProtocolError("the server is starting or stopping", 503, _BUSY)
-        if self.endpoint.call_count >= self.config.max_sessions:
-            raise RemoteProtocolError("max_sessions is reached", 503, _BUSY)
+        takeover = self.endpoint.find_takeover(request)
+        other = None if takeover is None else takeover.call
+        application = (None if other is None else self._owners.get(other)) or self._route(request)
+        if request.method == "SUBSCRIBE":
+            check_event(request, application.event_packages)
+        return application, takeover
+
+    def _route(self, request: Request) -> Application:
         assert isinstance(request.uri, SipURI)
         name = self.config.routing.choose(
             request.uri.user, request.uri.host, request.headers.get("X-Sylk-App")
         )
         if name not in self._started:
-            raise RemoteProtocolError(f"the application {name!r} has not started", 503, _BUSY)
+            raise RemoteProtocolError(f"the application {name!r} has not started", 503, BUSY)
         return self._started[name]
-
-    def _check_sender(self, incoming: IncomingRequest) -> None:
-        """Make sure that the sender may send requests; raises RemoteProtocolError."""
-        source = incoming.flow.remote[0]
-        peers, authenticator = self.config.trusted_peers, self.config.authenticator
-        if authenticator is None:
-            if not peers.allows(source):
-                raise RemoteProtocolError("the source is not among trusted_peers", 403)
-        elif not peers.names(source):
-            authenticator.check(incoming.request, trio.current_time(), source=source)
 
     def _refuse(self, incoming: IncomingRequest, error: RemoteProtocolError) -> None:
         request, core = incoming.request, self.endpoint.core
@@ -181,15 +212,17 @@ class Server:
         self.endpoint.flush()
 
     def _open(
-        self, application: Application, incoming: IncomingRequest
+        self, application: Application, incoming: IncomingRequest, takeover: Takeover | None
     ) -> tuple[Answerable, Callable[[], Awaitable[None]]]:
         """Return the request as its application gets it, and the handling of it."""
+        packages = application.event_packages
         match incoming.request.method:
             case "INVITE":
-                invitation = Invitation(self.endpoint, incoming)
+                invitation = Invitation(self.endpoint, incoming, takeover, packages)
+                self._owners[invitation.call] = application
                 return invitation, partial(application.handle_invitation, invitation)
             case "SUBSCRIBE":
-                subscription = SubscriptionRequest(self.endpoint, incoming)
+                subscription = SubscriptionRequest(self.endpoint, incoming, packages)
                 return subscription, partial(application.handle_subscription, subscription)
             case "REFER":
                 referral = ReferralRequest(self.endpoint, incoming)
@@ -205,7 +238,7 @@ class Server:
             status = _UNANSWERED
             try:
                 await work()
-            except* SessionEnded as ended:
+            except* (SessionEnded, TransportError) as ended:
                 application.logger.info(
                     "session of %s ended: %s", request.sender.uri, _unwrap(ended)
                 )
@@ -220,6 +253,8 @@ class Server:
             finally:
                 if not request.is_answered:
                     request.reject_nowait(status)
+                if isinstance(request, Invitation):
+                    del self._owners[request.call]
 
 
 def _unwrap(error: Exception) -> Exception:

@@ -1,17 +1,24 @@
 """Everything that a server is made of, from the settings file, read and checked."""
 
-import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 
 from sylk import __version__
+from sylk.admission import AdmissionPolicy
+from sylk.admission_config import (
+    admission_policy,
+    connection_limits,
+    message_limits,
+    subscription_bounds,
+)
 from sylk.application import Application
+from sylk.call.session_timer import SessionTimerSettings
 from sylk.config import SERVER_SECTIONS, RawConfig
 from sylk.discovery import find_applications
-from sylk.errors import TransportError
+from sylk.errors import RemoteProtocolError, TransportError
 from sylk.net.addresses import WILDCARDS, local_address_towards
 from sylk.net.certificate import (
     CertificateFiles,
@@ -22,14 +29,17 @@ from sylk.net.certificate import (
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
-from sylk.routing import RoutingTable, TrustedPeers
+from sylk.routing import RoutingTable
 from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
-from sylk.sip.authenticator import DEFAULT_ALGORITHMS, Authenticator
-from sylk.sip.parser import Limits
-from sylk.users import USERS_FILE, UserFile
+from sylk.sip.uri import SipURI
+from sylk.trace.filters import parse_filter
+from sylk.trace.message import Privacy
+from sylk.trace.settings import TraceSettings
+from sylk.trace.tracer import TraceOptions
+from sylk.trace.writer import Output
 
-_OUTSIDE = "192.0.2.1"
+_OUTSIDE = ("192.0.2.1", "2001:db8::1")
 
 
 @dataclass(slots=True)
@@ -39,12 +49,12 @@ class ServerConfig:
     endpoint: EndpointSettings
     applications: Mapping[str, Application]
     routing: RoutingTable
-    trusted_peers: TrustedPeers
-    max_sessions: int
+    admission: AdmissionPolicy
+    """Who may come in."""
     certificate: CertificateInfo | None = None
     """What our TLS certificate says; None without TLS."""
-    authenticator: Authenticator | None = None
-    """Whom it asks for a password; None where the address of a peer is all that counts."""
+    trace: TraceOptions = field(default_factory=TraceOptions)
+    """Whose messages are written to files, and how."""
 
 
 def build_config(raw: RawConfig) -> ServerConfig:
@@ -68,66 +78,119 @@ def build_config(raw: RawConfig) -> ServerConfig:
         for name, kind in types.items()
     }
     _check_tls(raw, msrp, tls)
+    policy = admission_policy(raw, server, sip, tls)
     files = _certificate_files(server, sip, msrp, tls)
     endpoint = EndpointSettings(
         name=f"Sylk/{__version__}",
-        tls=None if files is None else TlsContexts(*astuple(files), ca_file=tls.ca_file),
-        sip=SipTransportSettings(
-            host=sip.local_ip,
-            udp_port=sip.local_udp_port,
-            tcp_port=sip.local_tcp_port,
-            tls_port=sip.local_tls_port,
-            verify_peers=tls.ca_file is not None,
-            advertised_host=sip.advertised_ip,
-            limits=Limits(max_message=sip.max_message_size),
-            max_connections=sip.max_connections,
-            idle_timeout=sip.idle_timeout,
-        ),
-        msrp=MsrpPortSettings(
-            host=msrp.local_ip,
-            port=msrp.local_tcp_port,
-            tls_port=msrp.local_tls_port,
-            use_tls=msrp.use_tls,
-            verify_peers=tls.ca_file is not None,
-            advertised_host=msrp.advertised_ip or sip.advertised_ip,
-            max_connections=msrp.max_connections,
-            max_message_size=msrp.max_message_size,
-            outbox_limit=msrp.outbox_limit,
-            outbox_timeout=msrp.outbox_timeout,
-            keepalive_interval=msrp.keepalive_interval,
-            establish_timeout=msrp.establish_timeout,
-        ),
+        extensions=("replaces", "join"),
+        tls=None if files is None else _tls_contexts(files, tls),
+        subscriptions=subscription_bounds(sip),
+        outbound_proxy=_outbound_proxy(raw, sip),
+        sip=_sip_transports(sip, tls, policy),
+        msrp=_msrp_port(msrp, sip, tls, policy),
+        session_timer=_session_timer(raw, sip),
     )
     return ServerConfig(
         endpoint,
         applications,
         routing,
-        TrustedPeers(sip.trusted_peers),
-        sip.max_sessions,
+        policy,
         None if files is None else read_certificate(files.certificate),
-        _authenticator(raw, server, sip),
+        trace=_trace_options(raw, server),
     )
 
 
-def _authenticator(
-    raw: RawConfig, server: ServerSettings, sip: SipSettings
-) -> Authenticator | None:
-    """Return who asks for passwords; None where nobody does."""
-    if not sip.authenticate:
+def _session_timer(raw: RawConfig, sip: SipSettings) -> SessionTimerSettings:
+    if 0 < sip.session_expires < sip.min_session_expires:
+        raise raw.error(
+            SipSettings.section, "session_expires", "must be 0, or min_session_expires at least"
+        )
+    return SessionTimerSettings(sip.session_expires, sip.min_session_expires)
+
+
+def _sip_transports(
+    sip: SipSettings, tls: TlsSettings, policy: AdmissionPolicy
+) -> SipTransportSettings:
+    return SipTransportSettings(
+        host=sip.local_ip,
+        udp_port=sip.local_udp_port,
+        tcp_port=sip.local_tcp_port,
+        tls_port=sip.local_tls_port,
+        verify_peers=tls.ca_file is not None,
+        advertised_host=sip.advertised_ip,
+        limits=message_limits(sip),
+        connections=connection_limits(sip, policy),
+        idle_timeout=sip.idle_timeout,
+        message_timeout=sip.message_timeout,
+        handshake_timeout=sip.handshake_timeout,
+        outbox_limit=sip.outbox_limit,
+    )
+
+
+def _msrp_port(
+    msrp: MsrpSettings, sip: SipSettings, tls: TlsSettings, policy: AdmissionPolicy
+) -> MsrpPortSettings:
+    return MsrpPortSettings(
+        host=msrp.local_ip,
+        port=msrp.local_tcp_port,
+        tls_port=msrp.local_tls_port,
+        use_tls=msrp.use_tls,
+        verify_peers=tls.ca_file is not None,
+        advertised_host=msrp.advertised_ip or sip.advertised_ip,
+        connections=connection_limits(msrp, policy),
+        max_message_size=msrp.max_message_size,
+        outbox_limit=msrp.outbox_limit,
+        outbox_timeout=msrp.outbox_timeout,
+        keepalive_interval=msrp.keepalive_interval,
+        establish_timeout=msrp.establish_timeout,
+    )
+
+
+def _outbound_proxy(raw: RawConfig, sip: SipSettings) -> SipURI | None:
+    """Return the proxy of what we send, written as a SIP URI or as host:port."""
+    text = sip.outbound_proxy
+    if text is None:
         return None
-    if not sip.realm:
-        raise raw.error(SipSettings.section, "realm", "is empty: give the domain of the users")
-    algorithms = [name.upper() for name in sip.digest_algorithms]
-    if not algorithms or not set(algorithms) <= set(DEFAULT_ALGORITHMS):
-        listed = ", ".join(DEFAULT_ALGORITHMS)
-        raise raw.error(SipSettings.section, "digest_algorithms", f"must be some of {listed}")
-    users = UserFile(server.spool_dir / USERS_FILE)
-    return Authenticator(
-        sip.realm,
-        users.find,
-        random_token=secrets.token_hex,
-        nonce_lifetime=sip.nonce_lifetime,
-        algorithms=algorithms,
+    try:
+        return SipURI.parse(text if text.lower().startswith(("sip:", "sips:")) else f"sip:{text}")
+    except RemoteProtocolError:
+        raise raw.error(
+            SipSettings.section, "outbound_proxy", "must be a SIP URI or host:port"
+        ) from None
+
+
+def _trace_options(raw: RawConfig, server: ServerSettings) -> TraceOptions:
+    """Return whose messages are traced, and where to."""
+    trace = raw.section(TraceSettings, TraceSettings.section)
+    filters = None
+    match [word.lower() for word in trace.trace_sip]:
+        case [] | ["none" | "no" | "off" | "false"]:
+            pass
+        case ["all" | "yes" | "on" | "true"]:
+            filters = ()
+        case _:
+            try:
+                filters = tuple(map(parse_filter, trace.trace_sip))
+            except ValueError as error:
+                raise raw.error(
+                    TraceSettings.section, "trace_sip", f"{error} (or none, or all)"
+                ) from None
+    return TraceOptions(
+        output=Output(
+            directory=trace.directory or server.spool_dir / "traces",
+            max_file_size=trace.max_file_size,
+            max_files=trace.max_files,
+            privacy=Privacy(with_bodies=trace.bodies, with_credentials=not trace.mask_credentials),
+        ),
+        from_start=filters,
+        pcap=trace.pcap,
+        duration=trace.duration,
+    )
+
+
+def _tls_contexts(files: CertificateFiles, tls: TlsSettings) -> TlsContexts:
+    return TlsContexts(
+        *astuple(files), ca_file=tls.ca_file, client_certificates=tls.client_certificates
     )
 
 
@@ -156,10 +219,13 @@ def _addresses(sip: SipSettings) -> list[str]:
     found = ["127.0.0.1"]
     if sip.advertised_ip is not None:
         found.append(sip.advertised_ip)
+    if ":" in sip.local_ip:
+        found.append("::1")
     if sip.local_ip not in WILDCARDS:
         found.append(sip.local_ip)
     else:
-        with suppress(TransportError):
-            # Any address outside tells which of ours leads there; nothing is sent to it.
-            found.append(local_address_towards((_OUTSIDE, 0)))
+        for outside in _OUTSIDE if sip.local_ip == "::" else _OUTSIDE[:1]:
+            with suppress(TransportError):
+                # Any address outside tells which of ours leads there; nothing is sent to it.
+                found.append(local_address_towards((outside, 0)))
     return list(dict.fromkeys(found))

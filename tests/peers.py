@@ -23,7 +23,7 @@ from sylk.net.sip_transports import SipTransportSettings
 from sylk.routing import RoutingTable
 from sylk.server import Server
 from sylk.server_config import ServerConfig, build_config
-from sylk.session.dial import Destination
+from sylk.session.attempts import Destination
 from sylk.session.endpoint import Endpoint, EndpointSettings
 from sylk.session.invitation import Invitation
 from sylk.sip.address import NameAddr
@@ -198,6 +198,7 @@ async def assert_nothing_left(endpoint: Endpoint | Server) -> None:
     assert endpoint.call_count == 0
     assert len(endpoint.msrp.registry) == 0
     assert alarms_of(endpoint) == 0
+    assert endpoint.is_idle
 
 
 def living_tasks() -> int:
@@ -205,6 +206,16 @@ def living_tasks() -> int:
 
 
 # Peers that are not ours
+
+
+def family(host: str) -> socket.AddressFamily:
+    """Return the address family of an address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def bracketed(host: str) -> str:
+    """Return an address as it stands in a URI."""
+    return f"[{host}]" if ":" in host else host
 
 
 def chat_offer(
@@ -314,11 +325,11 @@ class MsrpPeer:
         self.stream.socket.close()
 
 
-async def connect_msrp(port: int, receive_buffer: int | None = None) -> MsrpPeer:
-    sock = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+async def connect_msrp(port: int, receive_buffer: int | None = None, host: str = HOST) -> MsrpPeer:
+    sock = trio.socket.socket(family(host), socket.SOCK_STREAM)
     if receive_buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    await sock.connect((HOST, port))
+    await sock.connect((host, port))
     return MsrpPeer(trio.SocketStream(sock))
 
 
@@ -358,21 +369,27 @@ def answer_frame(frame: Frame, status: str = "200 OK") -> bytes:
 class SipPeer:
     """A UDP socket, or a TCP connection, that speaks SIP as it is told to."""
 
-    def __init__(self, port: int, transport: str = "udp") -> None:
+    def __init__(self, port: int, transport: str = "udp", host: str = HOST) -> None:
         self.transport = transport
+        self.host = host
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-        self._socket = trio.socket.socket(socket.AF_INET, kind)
-        self._remote = (HOST, port)
+        self._socket = trio.socket.socket(family(host), kind)
+        self._remote = (host, port)
         self._buffer = b""
         self._waiting: list[SipMessage] = []
         self.port = 0
 
     async def open(self) -> None:
-        await self._socket.bind((HOST, 0))
+        await self._socket.bind((self.host, 0))
         await self._socket.connect(self._remote)
         self.port = self._socket.getsockname()[1]
 
     def close(self) -> None:
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Close the connection with a reset, as a machine that has crashed does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self._socket.close()
 
     async def send(self, data: bytes) -> None:
@@ -431,16 +448,18 @@ class Caller:
         transport: str = "udp",
         headers: Sequence[str] = (),
         display_name: bytes = b"",
+        host: str = HOST,
     ) -> None:
         endpoint = endpoint.endpoint if isinstance(endpoint, Server) else endpoint
-        self.sip = SipPeer(sip_port(endpoint, transport), transport)
+        self.sip = SipPeer(sip_port(endpoint, transport), transport, host)
+        self.host = host
         self.msrp_port = msrp_port(endpoint)
         self.user = user
         self.address = f"{user}@{DOMAIN}"
         self.room = room
         self.session_id = secrets.token_hex(8)
-        self.path = f"msrp://{HOST}:2855/{self.session_id};tcp"
-        self.call_id = f"{secrets.token_hex(8)}@{HOST}"
+        self.path = f"msrp://{bracketed(host)}:2855/{self.session_id};tcp"
+        self.call_id = f"{secrets.token_hex(8)}@{bracketed(host)}"
         self.remote_path = ""
         self.answer: SipMessage | None = None
         """The final response to the INVITE."""
@@ -492,14 +511,15 @@ class Caller:
             self._branch = f"z9hG4bK{secrets.token_hex(8)}"
         transport = self.sip.transport
         contact = ";transport=tcp" if transport == "tcp" else ""
+        place = f"{bracketed(self.host)}:{self.sip.port}"
         lines = [
-            f"Via: SIP/2.0/{transport.upper()} {HOST}:{self.sip.port};branch={self._branch};rport",
+            f"Via: SIP/2.0/{transport.upper()} {place};branch={self._branch};rport",
             "Max-Forwards: 70",
             "From: FROM",
             self._to,
             f"Call-ID: {self.call_id}",
             f"CSeq: {self._cseq} {method}",
-            f"Contact: <sip:{self.user}@{HOST}:{self.sip.port}{contact}>",
+            f"Contact: <sip:{self.user}@{place}{contact}>",
             *headers,
         ]
         rendered = render_request(f"{method} {self._target} SIP/2.0", lines, body, content_type)
@@ -526,6 +546,13 @@ class Caller:
             self._target = final["Contact"].partition("<")[2].partition(">")[0]
             (self.remote_path,) = attribute(final.body, "path")
         return final
+
+    @property
+    def dialog_id(self) -> str:
+        """The dialog of the call as Replaces and Join name it, once there is an answer."""
+        assert self.answer is not None
+        to, sender = (self.answer[name].partition("tag=")[2] for name in ("To", "From"))
+        return f"{self.call_id};to-tag={to};from-tag={sender}"
 
     async def acknowledge(self, answer: bytes = b"") -> None:
         """Send the ACK to the 200."""
@@ -565,7 +592,7 @@ class Caller:
         """Connect to the MSRP port, saying nothing."""
         if self._msrp is not None:
             self._msrp.close()
-        self._msrp = await connect_msrp(self.msrp_port, receive_buffer)
+        self._msrp = await connect_msrp(self.msrp_port, receive_buffer, self.host)
 
     def take_msrp(self, msrp: MsrpPeer) -> None:
         """Go on with a connection that came about in another way."""
@@ -723,3 +750,25 @@ class Callee:
         data = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
         assert self._caller is not None
         await self._socket.sendto(data, self._caller)
+
+    async def ask(self, method: str, *, tag: str | None = None, cseq: int = 1) -> SipMessage:
+        """Send a request in the dialog that `tag` has opened and return its response."""
+        invite = self.invite
+        lines = [
+            f"Via: SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport",
+            "Max-Forwards: 70",
+            f"From: {invite['To']};tag={tag or self.tag}",
+            f"To: {invite['From']}",
+            f"Call-ID: {invite['Call-ID']}",
+            f"CSeq: {cseq} {method}",
+            f"Contact: <sip:bob@{HOST}:{self.port}>",
+        ]
+        target = invite["Contact"].partition("<")[2].partition(">")[0]
+        assert self._caller is not None
+        await self._socket.sendto(render_request(f"{method} {target} SIP/2.0", lines), self._caller)
+        with trio.fail_after(PATIENCE):
+            while True:
+                taken = take_message(await self._socket.recv(65536))
+                assert taken is not None
+                if taken[0].status and taken[0].method == method:
+                    return taken[0]

@@ -109,6 +109,9 @@ def asking(spool: Path, trusted_peers: str = "any") -> dict[str, dict[str, objec
     }
 
 
+LONG = f"Subject: {'long enough for an answer with all challenges ' * 10}"
+
+
 def digest_for(
     challenge: SipMessage, method: str, user: str = "alice", password: str = "secret"
 ) -> str:
@@ -123,7 +126,7 @@ def digest_for(
 async def test_what_begins_something_needs_a_digest(method: str, tmp_path: Path) -> None:
     async with running_server(asking(tmp_path)) as server:
         async with Caller(server) as caller:
-            first = await caller.ask(method)
+            first = await caller.ask(method, LONG)
             assert first.status == 401
             challenges = parse_challenges(first.all("WWW-Authenticate"))
             assert [one.algorithm for one in challenges] == ["SHA-256", "MD5"]

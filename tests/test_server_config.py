@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sylk.call.session_timer import SessionTimerSettings
 from sylk.errors import ConfigError
 from tests.peers import HOST, server_config
 
@@ -22,13 +23,16 @@ def test_settings_reach_the_endpoint_and_the_applications() -> None:
     assert config.endpoint.msrp.advertised_host == "192.0.2.1"
     assert config.endpoint.msrp.outbox_limit == 123456
     assert config.endpoint.msrp.establish_timeout == 3
-    assert config.max_sessions == 7
+    assert config.admission.max_sessions == 7
     assert config.applications["conference"].settings.max_rooms == 5
 
 
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
+        ("SIP", "session_expires", "89"),
+        ("SIP", "min_session_expires", "89"),
+        ("SIP", "min_session_expires", "1801"),
         ("Server", "default_application", "nobody"),
         ("Server", "application_map", "a:nobody"),
         ("Conference", "max_rooms", "0"),
@@ -40,6 +44,33 @@ def test_settings_that_cannot_be_are_refused(section: str, key: str, value: str)
     with pytest.raises(ConfigError) as caught:
         server_config({section: {key: value}})
     assert section in str(caught.value)
+
+
+def test_session_timers_are_as_the_operator_wants_them() -> None:
+    assert server_config().endpoint.session_timer == SessionTimerSettings(1800, 90)
+    config = server_config({"SIP": {"session_expires": 0, "min_session_expires": 300}})
+    assert config.endpoint.session_timer == SessionTimerSettings(0, 300)
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("sip:proxy.example.com", "sip:proxy.example.com"),
+        ("SIPS:proxy.example.com:5071", "sips:proxy.example.com:5071"),
+        ("proxy.example.com:5070;transport=tcp", "sip:proxy.example.com:5070;transport=tcp"),
+        ("[2001:db8::1]:5070", "sip:[2001:db8::1]:5070"),
+        ("none", "None"),
+    ],
+)
+def test_the_outbound_proxy_is_a_uri_or_host_and_port(text: str, uri: str) -> None:
+    config = server_config({"SIP": {"outbound_proxy": text}})
+    assert str(config.endpoint.outbound_proxy) == uri
+
+
+@pytest.mark.parametrize("text", ["tel:+3120", "proxy example", "proxy:99999", "2001:db8::1"])
+def test_what_is_no_proxy_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="outbound_proxy"):
+        server_config({"SIP": {"outbound_proxy": text}})
 
 
 def test_a_disabled_application_may_keep_its_section() -> None:
@@ -163,10 +194,10 @@ def test_what_was_made_once_is_kept(tmp_path: Path) -> None:
 
 def test_passwords_are_asked_for_only_where_that_is_set(tmp_path: Path) -> None:
     spool: dict[str, object] = {"spool_dir": tmp_path}
-    assert server_config({"Server": spool}).authenticator is None
-    assert server_config({"Server": spool, "SIP": {"realm": ""}}).authenticator is None
+    assert server_config({"Server": spool}).admission.authenticator is None
+    assert server_config({"Server": spool, "SIP": {"realm": ""}}).admission.authenticator is None
     config = server_config({"Server": spool, "SIP": {"authenticate": "yes"}})
-    assert config.authenticator is not None
+    assert config.admission.authenticator is not None
 
 
 @pytest.mark.parametrize(
@@ -191,3 +222,53 @@ def test_a_file_of_users_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     server_config(settings)
     with pytest.raises(ConfigError, match="users:1"):
         server_config({**settings, "SIP": {"authenticate": "yes"}})
+
+
+@pytest.mark.parametrize(
+    ("words", "filters"),
+    [
+        ("none", None),
+        ("no", None),
+        ("False", None),
+        ("", None),
+        ("all", []),
+        ("yes", []),
+        ("True", []),
+        ("user:Alice@example.com", ["user:alice@example.com"]),
+        ("room:lobby, address:192.0.2.0/24", ["room:lobby", "address:192.0.2.0/24"]),
+    ],
+)
+def test_whose_messages_are_traced(words: str, filters: list[str] | None) -> None:
+    trace = server_config({"Trace": {"trace_sip": words}}).trace
+    assert (trace.from_start if filters is None else [*map(str, trace.from_start or ())]) == filters
+    assert (trace.from_start is None) == (filters is None)
+
+
+def test_how_messages_are_traced(tmp_path: Path) -> None:
+    spool: dict[str, object] = {"spool_dir": tmp_path}
+    trace = server_config({"Server": spool}).trace
+    assert trace.output.directory == tmp_path / "traces"
+    assert trace.output.privacy.with_bodies
+    assert not trace.output.privacy.with_credentials
+    assert (trace.pcap, trace.duration) == (False, 3600)
+    values: dict[str, object] = {
+        "directory": tmp_path / "elsewhere",
+        "pcap": "yes",
+        "bodies": "no",
+        "mask_credentials": "no",
+        "max_file_size": "1M",
+        "max_files": 2,
+        "duration": 60,
+    }
+    trace = server_config({"Server": spool, "Trace": values}).trace
+    assert trace.output.directory == tmp_path / "elsewhere"
+    assert (trace.output.max_file_size, trace.output.max_files) == (1024**2, 2)
+    assert not trace.output.privacy.with_bodies
+    assert trace.output.privacy.with_credentials
+    assert (trace.pcap, trace.duration) == (True, 60)
+
+
+@pytest.mark.parametrize("words", ["all, user:alice", "alice", "user:", "none, all"])
+def test_nobody_can_be_traced_in_any_way(words: str) -> None:
+    with pytest.raises(ConfigError, match=r"\[Trace\] trace_sip: must be .* \(or none, or all\)$"):
+        server_config({"Trace": {"trace_sip": words}})

@@ -19,6 +19,7 @@ _MEDIA_UNAVAILABLE = 304
 _CPIM = ContentType("message", "cpim")
 _ANSWER_TO_SETUP = {"active": "passive", "actpass": "passive", "passive": "active"}
 _ANSWER_TO_DIRECTION = {"sendonly": "recvonly", "recvonly": "sendonly"}
+_ANSWER_ON_HOLD = {"sendrecv": "sendonly", "recvonly": "sendonly"}
 
 
 @dataclass(slots=True)
@@ -54,6 +55,11 @@ class RemoteChat:
     def takes_cpim(self) -> bool:
         """Tell whether messages to this peer can be wrapped in CPIM."""
         return _CPIM.matches(self.accept_types)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the peer wants to be sent nothing for now (RFC 3264 section 8.4)."""
+        return self.direction in ("sendonly", "inactive")
 
 
 def read_description(data: bytes) -> SessionDescription:
@@ -178,8 +184,13 @@ def answer_setup(offered: str) -> str:
     return _ANSWER_TO_SETUP[offered]
 
 
-def answer_direction(offered: str) -> str:
-    """Return the direction that answers `offered` (RFC 3264 section 6.1)."""
+def answer_direction(offered: str, *, holds: bool = False) -> str:
+    """Return the direction that answers `offered` (RFC 3264 section 6.1).
+
+    `holds` is True while we hold the peer: then we take nothing (RFC 6337 section 5.3).
+    """
+    if holds:
+        return _ANSWER_ON_HOLD.get(offered, "inactive")
     return _ANSWER_TO_DIRECTION.get(offered, offered)
 
 

@@ -2,52 +2,31 @@
 
 It stands on the user agent core, which takes its responses at once; requests that it wants sent
 inside the dialog are handed out, because only the layer with sockets knows the way to the peer.
+Here are the beginning and the end; our own INVITE has its answers taken in `caller`, and what
+happens while the call stands is in `standing_call`.
 """
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
+from sylk.call.caller import Caller
+from sylk.call.leg import ChallengeAnswering, HeaderList, Leg
 from sylk.call.media import ChatCapabilities
+from sylk.call.modification import Wish
 from sylk.call.offer_answer import Negotiation
-from sylk.call.repetition import Repetition
-from sylk.call.usage_table import TRANSITIONS, Action, Input, State, transition
+from sylk.call.session_timer import SessionTimer, SessionTimerSettings
+from sylk.call.standing_call import StandingCall
+from sylk.call.usage_events import Established, UsageEvent
+from sylk.call.usage_table import Action, Input, State
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.address import NameAddr
 from sylk.sip.core import IncomingRequest, UserAgentCore
 from sylk.sip.dialog import Dialog
-from sylk.sip.grammar import quote
 from sylk.sip.message import Request, Response
+from sylk.sip.reason_header import Reason, end_of, reasons_of
 from sylk.sip.timers import Timers
 from sylk.sip.transaction import ClientTransaction, ServerTransaction
 
-HeaderList = Sequence[tuple[str, str]]
-
-SDP = "application/sdp"
-_IN_DIALOG_REFUSALS = {"REFER": 403, "SUBSCRIBE": 489, "NOTIFY": 481, "UPDATE": 405}
-
-
-@dataclass(slots=True)
-class Ringing:
-    """The peer sent a provisional response with this status."""
-
-    status: int
-
-
-@dataclass(slots=True)
-class Established:
-    """Both sides agree that the call stands: the ACK has come, or has been sent."""
-
-
-@dataclass(slots=True)
-class Ended:
-    """The call is over; `status` is that of the final response or of the Reason, if any."""
-
-    reason: str
-    status: int | None = None
-
-
-UsageEvent = Ringing | Established | Ended
+_IN_DIALOG_REFUSALS = {"REFER": 403, "SUBSCRIBE": 489, "NOTIFY": 481}
 
 
 class InviteUsage:
@@ -60,31 +39,73 @@ class InviteUsage:
         request: Request,
         contact: str,
         *,
+        random: Callable[[], float],
         server_transaction: ServerTransaction | None = None,
+        session_timer: SessionTimerSettings | None = None,
         timers: Timers | None = None,
     ) -> None:
         """Begin with an INVITE: received, if it comes with its transaction, else our own.
 
-        `contact` is the text of the Contact header that we put into requests and responses.
+        `contact` is the text of the Contact header that we put into requests and responses;
+        `random` returns a number from 0 up to 1.
         """
-        self.state = State.INCOMING if server_transaction else State.CALLING
-        self.negotiation = negotiation
         self.request = request
-        self.contact = contact
-        self.dialog: Dialog | None = None
         self.server_transaction = server_transaction
         self.client_transaction: ClientTransaction | None = None
         self.cancel_wanted = False
         """True once our own INVITE has to be cancelled."""
-        self._core = core
-        self._timers = timers or Timers()
-        self._local_tag = server_transaction.to_tag if server_transaction else ""
-        self._repetition: Repetition | None = None
-        self._hang_up_reason: tuple[str, int | None] = ("", None)
-        self._ends_after_ack = False
-        self._ack: Request | None = None
-        self._events: deque[UsageEvent] = deque()
-        self._requests: list[tuple[Request, Dialog]] = []
+        self._leg = Leg(
+            core,
+            negotiation,
+            contact,
+            SessionTimer(session_timer or SessionTimerSettings()),
+            timers or Timers(),
+            State.INCOMING if server_transaction else State.CALLING,
+        )
+        self._standing = StandingCall(self._leg, random)
+        self._caller: Caller | None = None
+        if server_transaction is None:
+            self._caller = Caller(self._leg, self._standing, request)
+        else:
+            self._standing.learn(request)
+
+    @property
+    def state(self) -> State:
+        """Where the call stands."""
+        return self._leg.state
+
+    @property
+    def negotiation(self) -> Negotiation:
+        """Offer and answer."""
+        return self._leg.negotiation
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """The dialog of the call; None while there are only early ones of our own INVITE."""
+        return self._leg.dialog
+
+    @property
+    def early_dialogs(self) -> list[Dialog]:
+        """The early dialogs of our own INVITE, until there is one that stands."""
+        return [] if self._caller is None else self._caller.early_dialogs
+
+    @property
+    def contact(self) -> str:
+        """The text of our Contact header."""
+        return self._leg.contact
+
+    @contact.setter
+    def contact(self, contact: str) -> None:
+        self._leg.contact = contact
+
+    @property
+    def make_answers(self) -> Callable[[], ChallengeAnswering] | None:
+        """Makes what answers the challenges to one request inside the call; None gives up."""
+        return self._leg.make_answers
+
+    @make_answers.setter
+    def make_answers(self, make: Callable[[], ChallengeAnswering]) -> None:
+        self._leg.make_answers = make
 
     # What the user wants
 
@@ -93,35 +114,36 @@ class InviteUsage:
 
         Raises RemoteProtocolError (400) when the INVITE has no Contact to open one with.
         """
-        self._check(Input.RING)
+        self._leg.check(Input.RING)
         self._open_dialog()
-        self._must(Input.RING)
+        self._leg.must(Input.RING)
         self._respond(180, now, headers=[("Contact", self.contact)])
 
     def accept(self, capabilities: ChatCapabilities, now: float, headers: HeaderList = ()) -> None:
         """Send 200 OK with our answer, or with our offer when the INVITE had none.
 
-        Raises RemoteProtocolError (488 and others) when the offer cannot be taken; the call then
-        waits for `reject`.
+        Raises RemoteProtocolError (488, 422 and others) when the INVITE cannot be taken as it is;
+        the call then waits for `reject`.
         """
-        self._check(Input.ACCEPT)
-        self.negotiation.capabilities = capabilities
-        offered = bool(self.request.body)
-        body = (
-            self.negotiation.receive_offer(self.request.body)
-            if offered
-            else self.negotiation.make_offer()
-        )
+        leg, request = self._leg, self.request
+        leg.check(Input.ACCEPT)
+        leg.session_timer.check(request)
+        leg.negotiation.capabilities = capabilities
+        if request.body:
+            body = leg.negotiation.receive_offer(request.body)
+        else:
+            body = leg.negotiation.make_offer()
         self._open_dialog()
-        self._must(Input.ACCEPT)
+        leg.must(Input.ACCEPT)
         assert self.server_transaction is not None
-        self._send_success(self.server_transaction, self.request, body, not offered, now, headers)
+        headers = [*headers, *leg.session_timer.answer(request, now)]
+        leg.send_success(self.server_transaction, request, body, now, headers)
 
     def reject(
         self, status: int, now: float, reason: str | None = None, headers: HeaderList = ()
     ) -> None:
         """Send a final refusal."""
-        self._must(Input.REJECT)
+        self._leg.must(Input.REJECT)
         self._respond(status, now, reason=reason, headers=headers)
         self._finish(reason or f"refused with {status}", status)
 
@@ -130,269 +152,200 @@ class InviteUsage:
 
         Once it is being ended, nothing changes any more.
         """
-        before = self.state
-        action = self._must(Input.HANG_UP)
-        if self.state is before:
-            return
-        self._hang_up_reason = (reason, status)
+        action = self._leg.hang_up(reason, status)
         if action is Action.SEND_REJECTION:
             self._respond(status or 480, now)
             self._finish(reason or "refused", status or 480)
         elif action is Action.SEND_CANCEL:
             self.cancel_wanted = True
-        elif action is Action.SEND_BYE:
-            self._send_bye()
+
+    def hold(self, now: float) -> None:
+        """Ask the peer to send nothing for now; `Reoffered` tells what became of it.
+
+        Of several wishes that wait (`hold`, `resume`, `reoffer`) only the last is sent. Each raises
+        LocalProtocolError unless the call stands.
+        """
+        self._want(Wish.HOLD, now)
+
+    def resume(self, now: float) -> None:
+        """Take messages again."""
+        self._want(Wish.RESUME, now)
+
+    def reoffer(self, now: float) -> None:
+        """Offer the session anew, with `negotiation.capabilities` as they are now."""
+        self._want(Wish.REOFFER, now)
+
+    def _want(self, wish: Wish, now: float) -> None:
+        if self.state is not State.CONFIRMED:
+            raise LocalProtocolError(f"{wish.name} is not possible in {self.state.name}")
+        self._standing.want(wish, now)
+
+    @property
+    def ending(self) -> tuple[str, int | None] | None:
+        """Why we are ending a call that was answered; None while we are not."""
+        is_ending = self.state in (State.HANGING_UP, State.ENDING)
+        return self._leg.hang_up_reason if is_ending else None
 
     # What comes from the peer
 
-    def receive_cancel(self, now: float) -> None:
+    def receive_cancel(self, now: float, reasons: Sequence[Reason] = ()) -> None:
         """Take a CANCEL that the core has answered: 487 if the INVITE still waits."""
-        if self._may(Input.CANCEL) is Action.SEND_CANCELLED:
+        if self._leg.may(Input.CANCEL) is Action.SEND_CANCELLED:
             self._respond(487, now)
-            self._finish("cancelled by the caller", 487)
+            self._finish(*end_of("cancelled by the caller", reasons, 487))
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """Take the ACK to our 2xx, with the answer when the 2xx held our offer."""
-        repetition = self._repetition
+        leg = self._leg
+        repetition = leg.repetition
         if repetition is None or ack.cseq.number != repetition.cseq:
             return
-        self._repetition = None
-        action = self._may(Input.ACK)
+        leg.repetition = None
+        action = leg.may(Input.ACK)
         if action is Action.SEND_BYE:
             # What the answer says does not matter any more.
-            self._send_bye()
+            leg.send_bye()
+            return
+        if leg.state is not State.CONFIRMED:
             return
         if repetition.awaits_answer:
             try:
-                self.negotiation.receive_answer(ack.body)
+                leg.negotiation.receive_answer(ack.body)
             except RemoteProtocolError as error:
-                self.hang_up(now, f"the answer in the ACK is no good: {error}", error.status)
+                leg.hang_up(f"the answer in the ACK is no good: {error}", error.status)
                 return
         if action is Action.ESTABLISH:
-            self._events.append(Established())
-        if self._ends_after_ack:
-            self.hang_up(now, "no media is left")
+            leg.tell(Established())
+        if leg.ends_after_ack or leg.negotiation.chat is None:
+            leg.hang_up("no media is left")
+            return
+        leg.tell_hold()
+        self._standing.proceed(now)
 
     def receive_request(self, incoming: IncomingRequest, now: float) -> None:
-        """Take a request inside the dialog: BYE, re-INVITE, or one that is answered here."""
+        """Take a request inside a dialog: BYE, re-INVITE, UPDATE, or one that is answered here."""
         method = incoming.request.method
         if method == "BYE":
             self._receive_bye(incoming, now)
         elif method == "INVITE":
-            self._receive_reinvite(incoming, now)
+            self._standing.receive_reinvite(incoming, now)
+        elif method == "UPDATE":
+            self._standing.receive_update(incoming, now)
         elif method == "MESSAGE":
             # COMPAT: clients send key agreement in dialog and give up on anything but a 2xx.
-            self._answer(incoming, 200, now)
+            self._leg.answer(incoming, 200, now)
         else:
-            self._answer(incoming, _IN_DIALOG_REFUSALS.get(method, 405), now)
+            self._leg.answer(incoming, _IN_DIALOG_REFUSALS.get(method, 405), now)
 
     def receive_response(self, response: Response, now: float) -> None:
-        """Take a response to our INVITE or to our BYE."""
+        """Take a response to a request of ours."""
         if response.cseq.method == "BYE":
-            if self._may(Input.BYE_ANSWERED) is Action.FINISH:
-                self._finish(*self._hang_up_reason)
-        elif response.cseq.method == "INVITE":
-            self._receive_invite_response(response, now)
+            self._receive_bye_response(response)
+        elif self._caller is not None and response.cseq == self.request.cseq:
+            self._caller.receive_response(response, now)
+        elif response.cseq.method in ("INVITE", "UPDATE"):
+            self._standing.receive_response(response, now)
 
     def request_failed(self, method: str, status: int, now: float) -> None:
         """Take it that a request of ours found no answer (408) or no way (503)."""
         if method == "BYE":
-            if self._may(Input.BYE_ANSWERED) is Action.FINISH:
-                self._finish(*self._hang_up_reason)
-        elif method == "INVITE":
-            action = self._may(Input.FAILURE)
+            if self._leg.may(Input.BYE_ANSWERED) is Action.FINISH:
+                self._finish(*self._leg.hang_up_reason)
+            return
+        if method == "INVITE" and (action := self._leg.may(Input.FAILURE)) is not None:
             if action is Action.SEND_REJECTION:
                 self._respond(status, now)
-            if action is not None:
-                self._finish("no answer" if status == 408 else "cannot be reached", status)
+            self._finish("no answer" if status == 408 else "cannot be reached", status)
+            return
+        self._standing.request_failed(method, status, now)
+
+    # The clock
 
     def next_deadline(self) -> float | None:
         """Return when `handle_deadline` wants to be called."""
-        return None if self._repetition is None else self._repetition.next_deadline()
+        repetition = self._leg.repetition
+        deadlines = [self._standing.next_deadline()]
+        if repetition is not None:
+            deadlines.append(repetition.next_deadline())
+        return min((at for at in deadlines if at is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
-        """Repeat the 2xx that waits for its ACK, or give the call up."""
-        repetition = self._repetition
+        """Do what is due: repeat the 2xx, refresh the session, give the call up."""
+        self._repeat_success(now)
+        self._standing.handle_deadline(now)
+
+    def _repeat_success(self, now: float) -> None:
+        leg = self._leg
+        repetition = leg.repetition
         if repetition is None or now < repetition.next_deadline():
             return
         if now < repetition.overdue:
-            self._core.send_stateless(repetition.response, repetition.flow)
-            repetition.repeat(self._timers, now)
+            leg.core.send_stateless(repetition.response, repetition.flow)
+            repetition.repeat(leg.timers, now)
             return
-        self._repetition = None
-        before = self.state
-        if self._may(Input.ACK_OVERDUE) is Action.SEND_BYE:
+        leg.repetition = None
+        before = leg.state
+        if leg.may(Input.ACK_OVERDUE) is Action.SEND_BYE:
+            leg.session_timer.stop()
             if before is not State.HANGING_UP:
-                self._hang_up_reason = ("the ACK is missing", 500)
-            self._send_bye()
+                leg.hang_up_reason = ("the ACK is missing", 500)
+            leg.send_bye()
 
     # What goes out
 
     def next_event(self) -> UsageEvent | None:
         """Return the next thing that the user should know."""
-        return self._events.popleft() if self._events else None
+        return self._leg.next_event()
+
+    def request_to_cancel(self) -> Request | None:
+        """Return, once, an INVITE inside the call that is to be cancelled."""
+        return self._standing.request_to_cancel()
 
     def requests_to_send(self) -> list[tuple[Request, Dialog]]:
         """Return, once, the requests to send inside a dialog; an ACK has no transaction."""
-        requests, self._requests = self._requests, []
-        return requests
-
-    # Transitions
-
-    def _check(self, happened: Input) -> None:
-        if transition(self.state, happened) is None:
-            raise LocalProtocolError(f"{happened.name} is not possible in {self.state.name}")
-
-    def _must(self, happened: Input) -> Action:
-        self._check(happened)
-        action, self.state = TRANSITIONS[self.state, happened]
-        return action
-
-    def _may(self, happened: Input) -> Action | None:
-        step = transition(self.state, happened)
-        if step is None:
-            return None
-        self.state = step[1]
-        return step[0]
+        return self._leg.requests_to_send()
 
     # The callee
 
     def _open_dialog(self) -> None:
-        if self.dialog is None:
-            self.dialog = Dialog.as_uas(self.request, self._local_tag, NameAddr.parse(self.contact))
-            self._core.add_dialog(self.dialog)
+        leg, transaction = self._leg, self.server_transaction
+        if leg.dialog is None and transaction is not None:
+            contact = NameAddr.parse(leg.contact)
+            leg.dialog = Dialog.as_uas(self.request, transaction.to_tag, contact)
+            leg.core.add_dialog(leg.dialog)
 
     def _respond(
         self, status: int, now: float, *, reason: str | None = None, headers: HeaderList = ()
     ) -> None:
-        assert self.server_transaction is not None
+        transaction = self.server_transaction
+        assert transaction is not None
         response = Response.to_request(
-            self.request, status, reason, to_tag=self._local_tag, headers=headers
+            self.request, status, reason, to_tag=transaction.to_tag, headers=headers
         )
-        self._core.respond(self.server_transaction, response, now)
-
-    def _answer(self, incoming: IncomingRequest, status: int, now: float) -> None:
-        response = Response.to_request(incoming.request, status)
-        self._core.respond(incoming.transaction, response, now)
-
-    def _send_success(
-        self,
-        transaction: ServerTransaction,
-        request: Request,
-        body: bytes,
-        awaits_answer: bool,
-        now: float,
-        headers: HeaderList = (),
-    ) -> None:
-        response = Response.to_request(
-            request,
-            200,
-            to_tag=self._local_tag,
-            headers=[("Contact", self.contact), *headers],
-            body=body,
-            content_type=SDP,
-        )
-        self._core.respond(transaction, response, now)
-        self._repetition = Repetition.begin(
-            response, transaction.flow, awaits_answer, self._timers, now
-        )
-
-    def _receive_reinvite(self, incoming: IncomingRequest, now: float) -> None:
-        request = incoming.request
-        if self.state is State.ENDING:
-            # It crossed our BYE (RFC 5407 section 3.2.2).
-            self._answer(incoming, 481, now)
-            return
-        if self.state is not State.CONFIRMED or self._repetition is not None:
-            # Our last 2xx is not acknowledged yet: not now (RFC 3261 section 14.2).
-            headers = [("Retry-After", "5")]
-            self._core.respond(
-                incoming.transaction, Response.to_request(request, 500, headers=headers), now
-            )
-            return
-        try:
-            if request.body:
-                body = self.negotiation.receive_offer(request.body)
-            else:
-                body = self.negotiation.make_offer()
-        except RemoteProtocolError as error:
-            refusal = Response.to_request(request, error.status, headers=error.headers)
-            self._core.respond(incoming.transaction, refusal, now)
-            return
-        self._send_success(incoming.transaction, request, body, not request.body, now)
-        self._ends_after_ack = self.negotiation.chat is None
-
-    # The caller
-
-    def _receive_invite_response(self, response: Response, now: float) -> None:
-        if response.status < 200:
-            if response.status > 100 and self._may(Input.PROVISIONAL) is Action.TELL_RINGING:
-                self._events.append(Ringing(response.status))
-        elif response.status < 300:
-            self._receive_success(response, now)
-        elif self._may(Input.FAILURE) is Action.FAIL:
-            self._finish(response.reason or "refused", response.status)
-
-    def _receive_success(self, response: Response, now: float) -> None:
-        try:
-            dialog = Dialog.as_uac(self.request, response)
-        except RemoteProtocolError as error:
-            # Without a Contact there is nowhere to send even the ACK: the peer has to give up.
-            if self._may(Input.FAILURE) is Action.FAIL:
-                self._finish(f"the 200 is no good: {error}", error.status)
-            return
-        if self.dialog is not None:
-            self._receive_further_success(dialog, response)
-            return
-        action = self._may(Input.SUCCESS)
-        if action is None:
-            return
-        self.dialog = dialog
-        self._core.add_dialog(dialog)
-        self._ack = dialog.make_ack(response.cseq.number)
-        self._requests.append((self._ack, dialog))
-        if action is Action.ACKNOWLEDGE_AND_BYE:
-            self._send_bye()
-            return
-        try:
-            self.negotiation.receive_answer(response.body)
-        except RemoteProtocolError as error:
-            self.hang_up(now, f"the answer is no good: {error}", error.status)
-        else:
-            self._events.append(Established())
-
-    def _receive_further_success(self, dialog: Dialog, response: Response) -> None:
-        """Acknowledge a repeated 2xx again; end the dialog of another fork (13.2.2.4)."""
-        assert self.dialog is not None
-        if dialog.key == self.dialog.key:
-            assert self._ack is not None
-            self._requests.append((self._ack, self.dialog))
-        else:
-            self._requests.append((dialog.make_ack(response.cseq.number), dialog))
-            self._requests.append((dialog.make_request("BYE"), dialog))
+        self._leg.core.respond(transaction, response, now)
 
     # The end
 
-    def _send_bye(self) -> None:
-        assert self.dialog is not None
-        reason, status = self._hang_up_reason
-        headers: list[tuple[str, str]] = []
-        if status is not None:
-            headers.append(("Reason", f"SIP;cause={status};text={quote(reason)}"))
-        self._requests.append((self.dialog.make_request("BYE", headers=headers), self.dialog))
-
     def _receive_bye(self, incoming: IncomingRequest, now: float) -> None:
-        action = self._may(Input.BYE)
-        self._answer(incoming, 200 if action is not None else 481, now)
+        action = self._leg.may(Input.BYE)
+        self._leg.answer(incoming, 200 if action is not None else 481, now)
         if action is None:
             return
         if action is Action.REFUSE_AND_ANSWER_BYE:
             self._respond(487, now)
-        reason = incoming.request.headers.get("Reason")
-        self._finish(f"BYE ({reason})" if reason else "BYE", None)
+        self._finish(*end_of("BYE", reasons_of(incoming.request)))
+
+    def _receive_bye_response(self, response: Response) -> None:
+        dialog = self._leg.dialog
+        if response.status < 200 or dialog is None or response.to.tag != dialog.remote.tag:
+            # It ends the dialog of another phone.
+            return
+        if self.state is State.ENDING and self._leg.repeat_bye(response):
+            return
+        if self._leg.may(Input.BYE_ANSWERED) is Action.FINISH:
+            self._finish(*self._leg.hang_up_reason)
 
     def _finish(self, reason: str, status: int | None) -> None:
-        self._repetition = None
-        if self.dialog is not None:
-            self._core.remove_dialog(self.dialog)
-        self._events.append(Ended(reason, status))
+        if self._caller is not None:
+            self._caller.end_early()
+        self._leg.finish(reason, status)

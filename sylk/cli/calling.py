@@ -1,7 +1,7 @@
 """From the call to the goodbye: the endpoint, the INVITE, the conversation, the BYE."""
 
 import signal
-import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +14,20 @@ from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless
 from sylk.cli.parties import make_caller
 from sylk.errors import ConfigError, SessionEnded, TransportError
-from sylk.net.addresses import family_of, local_address_towards
+from sylk.net.addresses import local_address_towards
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
+from sylk.session.attempts import Destination
+from sylk.session.challenges import Credentials
 from sylk.session.chat import Chat
-from sylk.session.dial import Credentials, Destination, Dialled
+from sylk.session.dial import Dialled
 from sylk.session.endpoint import Endpoint, EndpointSettings
 from sylk.sip.core import IncomingRequest
-from sylk.sip.flow import Address
+from sylk.sip.location import Target
 from sylk.sip.message import Response
-from sylk.sip.uri import SipURI
+from sylk.sip.uri import SipURI, render_host
 
 RING_TIMEOUT = 120.0
 """Seconds that a call may ring before it is given up."""
@@ -34,15 +36,14 @@ BYE_GRACE = 3.0
 """Seconds in which, at the end, the peer may answer our BYE."""
 
 _TRANSPORTS = ("udp", "tcp", "tls")
-_PROBE_INTERVAL = 0.5
-_KEEP_ALIVE = b"\r\n\r\n"
 _CHALLENGES = (401, 407)
 _BUSY_HERE = 486
 _METHOD_NOT_ALLOWED = 405
 _ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 
 # How a reason begins that is of our own making; any other is the phrase of a response.
-_OWN_REASONS = ("no answer", "cannot be reached", "media", "the ACK", "the answer", "given up")
+_UNREACHABLE = "cannot be reached"
+_OWN_REASONS = ("no answer", "media", "the ACK", "the answer", "given up")
 
 
 class CallFailed(Exception):
@@ -99,24 +100,39 @@ async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
 
 
 async def _prepare(options: CallOptions, front_end: FrontEnd) -> "_OutgoingChat":
-    hop = options.proxy or options.target
     transports = _TRANSPORTS if options.transport is None else (options.transport,)
-    target = (await Resolver().resolve(hop, transports))[0]
-    remote, transport = target.address, target.transport
+    servers = await Resolver().resolve(options.proxy or options.target, transports)
+    routes = _with_routes(servers)
     tls: TlsContexts | None = None
-    if transport == "tls" or options.secure_media:
+    if options.secure_media or any(server.transport == "tls" for server, _ in routes):
         # It takes a tenth of a second, which a call in clear need not pay.
         from sylk.cli.client_tls import make_client_tls
 
         tls = make_client_tls(options.ca_file)
     destination = Destination(
         uri=options.target,
-        caller=make_caller(options.name, options.caller, local_address_towards(remote)),
-        transport=transport,
-        proxy=SipURI("sip", None, None, remote[0], remote[1]),
-        domain=target.server_name,
+        caller=make_caller(options.name, options.caller, routes[0][1]),
+        proxy=options.proxy,
+        servers=[server for server, _ in routes],
     )
-    return _OutgoingChat(options, front_end, destination, remote, transport, tls)
+    return _OutgoingChat(options, front_end, destination, tls)
+
+
+def _with_routes(servers: Sequence[Target]) -> list[tuple[Target, str]]:
+    """Return the servers to which a route leads, each with our address on it.
+
+    Raises TransportError when there is none.
+    """
+    found: list[tuple[Target, str]] = []
+    failure: TransportError | None = None
+    for server in servers:
+        try:
+            found.append((server, local_address_towards(server.address)))
+        except TransportError as error:
+            failure = failure or error
+    if not found:
+        raise failure or TransportError("there is no server")
+    return found
 
 
 class _OutgoingChat:
@@ -127,8 +143,6 @@ class _OutgoingChat:
         options: CallOptions,
         front_end: FrontEnd,
         destination: Destination,
-        remote: Address,
-        transport: str,
         tls: TlsContexts | None,
     ) -> None:
         """Bind the ports; raises TransportError."""
@@ -138,12 +152,10 @@ class _OutgoingChat:
         self._options = options
         self._front_end = front_end
         self._destination = destination
-        self._remote = remote
-        self._transport = transport
-        self._refusal: str | None = None
         self._patience = options.timeout
         self._dialling: trio.CancelScope | None = None
-        host = "::" if family_of(remote[0]) is socket.AF_INET6 else "0.0.0.0"
+        is_ipv6 = any(":" in server.address[0] for server in destination.servers)
+        host = "::" if is_ipv6 else "0.0.0.0"
         verify = options.ca_file is not None
         settings = EndpointSettings(
             name=f"Sylk-chat/{__version__}",
@@ -169,24 +181,24 @@ class _OutgoingChat:
             self.conversation = Conversation(chat, self._front_end, self._options.linger)
             await self.conversation.run()
 
+    @property
+    def _place(self) -> tuple[str, int, str]:
+        """Host, port and transport of the server that is tried first."""
+        server = self._destination.servers[0]
+        return *server.address, server.transport
+
     async def _dial(self, call: AsyncExitStack) -> Chat:
-        self._tell(f"Calling {self._options.target} over {self._transport} …")
+        host, port, transport = self._place
+        self._tell(f"Calling {self._options.target} over {transport} …")
         outcome: Chat | str | None = None
-        async with trio.open_nursery() as nursery:
-            scope = self._dialling = nursery.cancel_scope
-            scope.deadline = trio.current_time() + self._options.timeout
-            if self._transport == "udp":
-                nursery.start_soon(self._watch_for_refusal, scope)
+        with trio.move_on_after(self._options.timeout) as scope:
+            self._dialling = scope
             outcome = await self._enter(call)
-            scope.cancel()
         if isinstance(outcome, Chat):
             return outcome
-        host, port = self._remote
         raise CallFailed(
             outcome
-            or self._refusal
-            or f"no answer from {host} port {port} over {self._transport} "
-            f"within {self._patience:g} s"
+            or f"no answer from {host} port {port} over {transport} within {self._patience:g} s"
         )
 
     async def _enter(self, call: AsyncExitStack) -> Chat | str:
@@ -205,6 +217,9 @@ class _OutgoingChat:
             return str(error)
         except SessionEnded as error:
             reason = harmless(error.reason)
+            if reason == _UNREACHABLE:
+                host, port, transport = self._place
+                return f"cannot connect to {render_host(host)}:{port} over {transport}: {reason}"
             if error.status is None or reason.startswith(_OWN_REASONS):
                 return reason
             answer = f"the server answered {error.status} {reason}"
@@ -220,27 +235,6 @@ class _OutgoingChat:
         self._patience = RING_TIMEOUT
         if self._dialling is not None:
             self._dialling.deadline = trio.current_time() + RING_TIMEOUT
-
-    async def _watch_for_refusal(self, scope: trio.CancelScope) -> None:
-        """Give up as soon as the system says that nobody listens there.
-
-        SIP itself sees nothing of that over UDP and would go on asking. The probe is a keep-alive
-        of RFC 5626 section 3.5.1, which a server drops.
-        """
-        host, port = self._remote
-        with trio.socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
-            try:
-                await probe.connect(self._remote)
-                while True:
-                    await probe.send(_KEEP_ALIVE)
-                    with trio.move_on_after(_PROBE_INTERVAL):
-                        await probe.recv(len(_KEEP_ALIVE))
-            except ConnectionRefusedError:
-                self._refusal = f"cannot connect to {host}:{port} over udp: connection refused"
-                scope.cancel()
-            except OSError:
-                # The call itself will find the same, and say it.
-                return
 
     def _refuse(self, incoming: IncomingRequest) -> None:
         """Answer whoever calls us: a chat of this kind only calls."""

@@ -18,7 +18,7 @@ from sylk.cli.harmless import harmless_name
 from sylk.cli.parties import parse_sip_uri, parse_target
 from sylk.cli.plain import Plain
 from sylk.log import configure_logging
-from sylk.session.dial import Credentials
+from sylk.session.challenges import Credentials
 from sylk.sip.uri import SipURI
 
 _WORKED = 0

@@ -13,6 +13,8 @@ from sylk.errors import SessionEnded
 from sylk.msrp.frame import COMMENTS
 from sylk.session.chat import Chat
 
+_UNAVAILABLE = 480
+
 TYPED_LIMIT = 100
 """Lines that may wait to be sent."""
 
@@ -80,6 +82,10 @@ class Conversation:
                 message_id = await self._chat.send(line, "text/plain; charset=utf-8")
             except SessionEnded:
                 return
+            if message_id is None:
+                self._deliveries.failed += 1
+                self._complain_of_message(line, _UNAVAILABLE, "the other side holds the chat")
+                continue
             self._deliveries.sent(message_id, line)
             if self._front_end.shows_own:
                 self._front_end.show(self._view.said(self._parties.own, line, _now()))

@@ -1,43 +1,57 @@
 """The command `sylk-server`: reads the settings, runs the server, ends on a signal.
 
-`sylk-server passwd` is a command of its own (`sylk.cli.passwd`).
+`sylk-server passwd` and `sylk-server trace` are commands of their own (`sylk.cli.passwd`,
+`sylk.cli.trace`).
 """
 
 import argparse
+import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 
 import trio
 
 from sylk import __version__
-from sylk.cli import passwd
+from sylk.cli import passwd, trace
 from sylk.config import find_config, read_config
+from sylk.control import ControlError, ControlSocket
 from sylk.errors import ConfigError, TransportError
 from sylk.log import configure_logging
 from sylk.sections import ServerSettings
 from sylk.server import Server
 from sylk.server_config import build_config
+from sylk.trace.commands import trace_commands
 
-_PASSWD = "passwd"
-_EPILOG = "sylk-server passwd sets the passwords of users: see sylk-server passwd --help."
+logger = logging.getLogger("sylk.cli")
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "passwd": passwd.run,
+    "trace": trace.run,
+}
+_EPILOG = """\
+commands of their own, each with a --help:
+  sylk-server passwd   set the passwords of users
+  sylk-server trace    write the messages of a server that runs to a file
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for a fault, 2 for a wrong setting."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given and given[0] == _PASSWD:
-        return passwd.run(given[1:])
+    if given and given[0] in _COMMANDS:
+        return _COMMANDS[given[0]](given[1:])
     options = _parse(given)
     try:
         path = find_config(options.config)
         raw = read_config(path)
-        level = raw.section(ServerSettings, ServerSettings.section).log_level
+        settings = raw.section(ServerSettings, ServerSettings.section)
         config = build_config(raw)
     except ConfigError as error:
         print(f"sylk-server: {error}", file=sys.stderr)
         return 2
-    with configure_logging("debug" if options.verbose else level, sys.stderr):
+    with configure_logging("debug" if options.verbose else settings.log_level, sys.stderr):
         try:
             server = Server(config)
         except TransportError as error:
@@ -47,8 +61,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 1
         print(f"sylk-server {__version__}, settings: {path or 'defaults'}", file=sys.stderr)
-        trio.run(_run, server)
+        control = _open_control(settings)
+        with nullcontext() if control is None else closing(control):
+            trio.run(_run, server, control)
     return 0
+
+
+def _open_control(settings: ServerSettings) -> ControlSocket | None:
+    """Return the socket for commands to the server that runs; without it the server runs too."""
+    try:
+        return ControlSocket(settings.spool_dir)
+    except ControlError as error:
+        logger.warning("no commands reach this server while it runs: %s", error)
+        return None
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -56,6 +81,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="sylk-server",
         description="A multiparty chat conference server for SIP and MSRP.",
         epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--config",
@@ -67,9 +93,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def _run(server: Server) -> None:
+async def _run(server: Server, control: ControlSocket | None) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_obey_signals, server)
+        if control is not None:
+            nursery.start_soon(control.run, trace_commands(server.tracer))
         await server.run()
         nursery.cancel_scope.cancel()
 

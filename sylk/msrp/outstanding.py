@@ -50,8 +50,12 @@ class Outstanding:
         self._reports: dict[bytes, None] = {}
 
     def add(self, transaction_id: bytes, purpose: Purpose, message_id: bytes, now: float) -> None:
-        """Remember a request; raises LocalProtocolError when there are too many."""
-        if len(self._transactions) >= self._max_transactions:
+        """Remember a request; raises LocalProtocolError when there are too many.
+
+        A keep-alive never is: it is what finds out that nobody answers, and comes once an interval.
+        """
+        too_many = len(self._transactions) >= self._max_transactions
+        if too_many and purpose is not Purpose.KEEP_ALIVE:
             raise LocalProtocolError("too many requests wait for an answer")
         deadline = now + self._timeout
         self._transactions[transaction_id] = Transaction(purpose, message_id, now, deadline)

@@ -28,6 +28,15 @@ def plain_address(sockaddr: tuple[object, ...]) -> Address:
     return host.partition("%")[0], port
 
 
+def take_both_families(sock: socket.socket, host: str) -> None:
+    """Let a socket that is to be bound to `::` serve IPv4 as well, however the machine is set up.
+
+    On an address of its own family it serves nothing else.
+    """
+    if host == "::":
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+
+
 def is_ip_literal(host: str) -> bool:
     """Tell whether `host` is an IPv4 or IPv6 address and needs no look-up."""
     try:

@@ -104,6 +104,17 @@ def matches_fingerprints(certificate: bytes, fingerprints: Iterable[str]) -> boo
 def check_sip_domain(peer_certificate: Mapping[str, object], domain: str) -> None:
     """Raise TransportError unless a verified certificate is for a SIP domain (RFC 5922 section 7).
 
+    `peer_certificate` is what ssl's `getpeercert` returns.
+    """
+    identities = sip_identities(peer_certificate)
+    if _canonical(domain) not in identities:
+        known = ", ".join(sorted(identities)) or "no SIP domain"
+        raise TransportError(f"the peer's certificate is not for {domain}, it is for {known}")
+
+
+def sip_identities(peer_certificate: Mapping[str, object]) -> frozenset[str]:
+    """Return the SIP domains, in lower case, that a verified certificate is for (RFC 5922 7.1).
+
     `peer_certificate` is what ssl's `getpeercert` returns. Host names count only when there is no
     sip URI, and no wildcard matches. An IP address is taken for a peer that is named by one.
     """
@@ -120,10 +131,7 @@ def check_sip_domain(peer_certificate: Mapping[str, object], domain: str) -> Non
                 domains.add(_canonical(re.split("[:;?]", uri[4:], maxsplit=1)[0]))
             case _:
                 continue
-    identities = (domains or hosts) | addresses
-    if _canonical(domain) not in identities:
-        known = ", ".join(sorted(identities)) or "no SIP domain"
-        raise TransportError(f"the peer's certificate is not for {domain}, it is for {known}")
+    return frozenset((domains or hosts) | addresses)
 
 
 def _canonical(host: str) -> str:

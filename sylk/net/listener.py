@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from sylk.errors import TransportError
-from sylk.net.addresses import family_of, plain_address
+from sylk.net.addresses import family_of, plain_address, take_both_families
+from sylk.net.connection_limits import ConnectionGate, ConnectionLimits
 from sylk.net.stream import ByteStream, TcpStream, close_socket, transport_error
 
 logger = logging.getLogger("sylk.net")
@@ -21,13 +22,14 @@ _EXHAUSTED_PAUSE = 0.2
 
 
 class TcpListener:
-    """One listening TCP socket; at most `max_connections` are served at a time."""
+    """One listening TCP socket; what is over its `limits` is closed at once."""
 
-    def __init__(self, host: str, port: int, *, max_connections: int) -> None:
+    def __init__(self, host: str, port: int, limits: ConnectionLimits) -> None:
         """Bind and listen (port 0: the system chooses); raises TransportError."""
         try:
             self._socket = socket.socket(family_of(host), socket.SOCK_STREAM)
             try:
+                take_both_families(self._socket, host)
                 self._socket.setblocking(False)
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 self._socket.bind((host, port))
@@ -39,38 +41,45 @@ class TcpListener:
             reason = transport_error(error)
             raise TransportError(f"cannot listen on tcp {host}:{port}: {reason}") from error
         self.local = plain_address(self._socket.getsockname())
-        self.max_connections = max_connections
-        self.connections = 0
-        """Connections that are being served."""
-        self.refused = 0
-        """Connections closed at once because there were too many."""
+        self._gate = ConnectionGate(limits)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are being served."""
+        return self._gate.connections
+
+    @property
+    def refused(self) -> int:
+        """How many connections were closed at once because there were too many."""
+        return self._gate.refused
 
     async def run(
         self, nursery: trio.Nursery, serve: Callable[[ByteStream], Awaitable[None]]
     ) -> None:
         """Accept until closed; each connection is one task of `nursery` that runs `serve`."""
         while True:
-            sock = await self._accept()
-            if sock is None:
+            accepted = await self._accept()
+            if accepted is None:
                 return
-            if self.connections >= self.max_connections:
-                self.refused += 1
+            sock, address = accepted
+            if not self._gate.admit(address, self.local[1], trio.current_time()):
                 sock.close()
                 continue
             try:
                 stream = TcpStream(sock)
             except TransportError:
+                self._gate.released(address)
                 continue
-            self.connections += 1
-            nursery.start_soon(self._serve, stream, serve)
+            nursery.start_soon(self._serve, stream, address, serve)
 
-    async def _accept(self) -> socket.socket | None:
-        """Return the next connection, None when the port was closed."""
+    async def _accept(self) -> tuple[socket.socket, str] | None:
+        """Return the next connection and where it comes from, None when the port was closed."""
         is_exhausted = False
         while self._socket.fileno() >= 0:
             try:
                 await trio.lowlevel.wait_readable(self._socket)
-                return self._socket.accept()[0]
+                sock, peer = self._socket.accept()
+                return sock, plain_address(peer)[0]
             except BlockingIOError:
                 continue
             except trio.ClosedResourceError:
@@ -87,7 +96,7 @@ class TcpListener:
         return None
 
     async def _serve(
-        self, stream: ByteStream, serve: Callable[[ByteStream], Awaitable[None]]
+        self, stream: ByteStream, address: str, serve: Callable[[ByteStream], Awaitable[None]]
     ) -> None:
         try:
             await serve(stream)
@@ -97,7 +106,7 @@ class TcpListener:
             # One connection's bug must not close the port for everybody.
             logger.exception("serving the connection from %s:%d failed", *stream.remote)
         finally:
-            self.connections -= 1
+            self._gate.released(address)
             stream.close()
 
     def close(self) -> None:

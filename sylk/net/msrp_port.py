@@ -8,7 +8,7 @@ session-id of its path, so any number of them share the port, and even a link.
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
@@ -22,6 +22,7 @@ from sylk.msrp.uri import DEFAULT_PORT
 from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.certificate import matches_fingerprints
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
@@ -46,7 +47,7 @@ class MsrpPortSettings:
     verify_peers: bool = False
     """Whether a peer whose SDP names no certificate must show one that an authority has signed."""
     advertised_host: str | None = None
-    max_connections: int = 20_000
+    connections: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(20_000))
     max_message_size: int = 10 * 1024 * 1024
     outbox_limit: int = DEFAULT_LIMIT
     outbox_timeout: float = DEFAULT_TIMEOUT
@@ -89,7 +90,7 @@ class MsrpPort:
             settings.port,
             settings.tls_port,
             tls,
-            max_connections=settings.max_connections,
+            limits=settings.connections,
             handshake_timeout=settings.establish_timeout,
         )
 

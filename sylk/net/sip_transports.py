@@ -7,12 +7,14 @@ behind a NAT, goes back the way that the client opened (RFC 3261 section 18, RFC
 import itertools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
 
 from sylk.errors import TransportError
 from sylk.net.addresses import WILDCARDS, local_address_towards
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.stream_ports import StreamPorts
@@ -25,6 +27,12 @@ from sylk.sip.stream import KeepAlivePing, StreamParser
 
 logger = logging.getLogger("sylk.sip")
 
+Trace = Callable[[bool, bytes, Message | MalformedMessage | None, Flow], None]
+"""Called with whether octets came (or went), the octets, what they are (None: a keep-alive), and
+their flow."""
+
+_PING = b"\r\n\r\n"
+_PONG = b"\r\n"
 _STUN_HEADER = 20
 _CLOSE_GRACE = 2.0
 """Seconds that a connection which is to be closed has left to take our last answer."""
@@ -42,12 +50,14 @@ class SipTransportSettings:
     """Whether a server that we connect to over TLS must show a certificate for its domain."""
     advertised_host: str | None = None
     limits: Limits = field(default_factory=lambda: DEFAULT_LIMITS)
-    max_connections: int = 10_000
+    connections: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(10_000))
     idle_timeout: float = 3600.0
     message_timeout: float = 30.0
     """How long a message may stay incomplete; it is a slow peer, or one that means harm."""
     connect_timeout: float = 10.0
-    """How long connecting may take, and how long a TLS handshake."""
+    """How long connecting may take, with the TLS handshake."""
+    handshake_timeout: float = 10.0
+    """How long the TLS handshake of a connection that comes in may take."""
     outbox_limit: int = 1024 * 1024
 
 
@@ -91,6 +101,8 @@ class SipTransports:
         self._connection_ids = itertools.count(1)
         self._nursery: trio.Nursery | None = None
         self._udp: UdpPort | None = None
+        self.trace: Trace | None = None
+        """Who is shown each message that comes or goes; it can change at any time."""
         self.received = 0
         """Messages that came, malformed ones included."""
         self._ports = StreamPorts(
@@ -98,8 +110,9 @@ class SipTransports:
             settings.tcp_port,
             settings.tls_port,
             tls,
-            max_connections=settings.max_connections,
-            handshake_timeout=settings.connect_timeout,
+            limits=settings.connections,
+            handshake_timeout=settings.handshake_timeout,
+            asks_certificates=True,
         )
         try:
             if settings.udp_port is not None:
@@ -125,6 +138,12 @@ class SipTransports:
         """How many stream connections are open."""
         return len(self._connections)
 
+    def proven_domains(self, flow: Flow) -> frozenset[str]:
+        """Return the SIP domains that the peer of a TLS connection has a certificate for."""
+        connection = self._connections.get(flow)
+        stream = None if connection is None else connection.stream
+        return stream.peer_identities if isinstance(stream, TlsStream) else frozenset()
+
     def sent_by(self, flow: Flow) -> Address:
         """Return the host and port at which the peer of `flow` can open a way to us."""
         port = dict(self.listening).get(flow.transport, flow.local)[1]
@@ -136,7 +155,7 @@ class SipTransports:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 if self._udp is not None:
-                    nursery.start_soon(self._udp.run, self._receive_datagram)
+                    nursery.start_soon(self._udp.run, self._receive_datagram, self._datagram_lost)
                 self._ports.start(nursery, self._serve)
                 task_status.started()
                 await trio.sleep_forever()
@@ -215,6 +234,8 @@ class SipTransports:
             if connection is None:
                 self._on_failure(flow)
             else:
+                if self.trace is not None:
+                    self.trace(False, data, message, flow)
                 connection.outbox.write(data)
             return
         assert self._udp is not None
@@ -223,12 +244,17 @@ class SipTransports:
         except TransportError as error:
             logger.info("cannot send to %s:%d: %s", *flow.remote, error)
             self._on_failure(flow)
+        else:
+            if self.trace is not None:
+                self.trace(False, data, message, flow)
 
     # Receiving
 
     def _receive_datagram(self, data: bytes, local: Address, remote: Address) -> None:
         if not data.strip(b"\r\n\0 ") or (data[0] < 4 and len(data) >= _STUN_HEADER):
             # Keep-alives of RFC 5626: line ends, or STUN, which is never parsed as SIP.
+            if self.trace is not None:
+                self.trace(True, data, None, Flow("udp", local, remote))
             return
         flow = Flow("udp", local, remote)
         if logger.isEnabledFor(logging.DEBUG):
@@ -236,12 +262,23 @@ class SipTransports:
         try:
             message = parse_message(data, self._settings.limits)
         except MalformedMessage as fault:
-            self._give(fault, flow)
+            self._give(fault, flow, data)
         else:
-            self._give(message, flow)
+            self._give(message, flow, data)
 
-    def _give(self, message: Request | Response | MalformedMessage, flow: Flow) -> None:
+    def _datagram_lost(self, remote: Address) -> None:
+        """Take it that nobody is at `remote` (RFC 3261 section 18.4)."""
+        with suppress(TransportError):
+            flow = self.flow_to("udp", remote)
+            assert flow is not None
+            self._on_failure(flow)
+
+    def _give(
+        self, message: Request | Response | MalformedMessage, flow: Flow, octets: bytes
+    ) -> None:
         self.received += 1
+        if self.trace is not None:
+            self.trace(True, octets, message, flow)
         try:
             self._on_message(message, flow)
         except Exception:
@@ -299,7 +336,7 @@ class SipTransports:
             try:
                 completed = self._take_messages(parser, connection)
             except MalformedMessage as fault:
-                self._give(fault, connection.flow)
+                self._give(fault, connection.flow, parser.octets)
                 return
             if parser.is_idle:
                 incomplete_since = None
@@ -328,20 +365,27 @@ class SipTransports:
         """Hand on what is complete and tell whether anything was; raises when framing is lost."""
         completed = False
         while True:
+            parser.keep_octets = self.trace is not None
             try:
                 event = parser.next_event()
             except MalformedMessage as fault:
                 if fault.framing_lost:
                     raise
-                self._give(fault, connection.flow)
+                self._give(fault, connection.flow, parser.octets)
             else:
                 if event is None:
                     return completed
                 if isinstance(event, KeepAlivePing):
-                    connection.outbox.write(b"\r\n")
+                    self._answer_ping(connection)
                 else:
-                    self._give(event, connection.flow)
+                    self._give(event, connection.flow, parser.octets)
             completed = True
+
+    def _answer_ping(self, connection: _Connection) -> None:
+        if self.trace is not None:
+            self.trace(True, _PING, None, connection.flow)
+            self.trace(False, _PONG, None, connection.flow)
+        connection.outbox.write(_PONG)
 
 
 def _log_message(direction: str, flow: Flow, data: bytes) -> None:

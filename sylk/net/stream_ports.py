@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from sylk.errors import TransportError
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
 from sylk.net.stream import ByteStream
 from sylk.net.tls import TlsContexts, accept_tls
@@ -23,24 +24,25 @@ class StreamPorts:
         tls_port: int | None,
         tls: TlsContexts | None,
         *,
-        max_connections: int,
+        limits: ConnectionLimits,
         handshake_timeout: float,
+        asks_certificates: bool = False,
     ) -> None:
         """Bind the ports; raises TransportError, with every port closed again.
 
-        Without `tls` there is no TLS port, whatever its number. `max_connections` counts for each
-        port, `handshake_timeout` is in seconds.
+        Without `tls` there is no TLS port, whatever its number. `limits` count for each port,
+        `handshake_timeout` is in seconds. `asks_certificates` tells whether clients are asked for
+        a certificate, where the settings say so.
         """
         self._tls = tls
+        self._asks_certificates = asks_certificates
         self._handshake_timeout = handshake_timeout
         self._listeners: dict[str, TcpListener] = {}
         wanted = {"tcp": tcp_port, "tls": None if tls is None else tls_port}
         try:
             for transport, port in wanted.items():
                 if port is not None:
-                    self._listeners[transport] = TcpListener(
-                        host, port, max_connections=max_connections
-                    )
+                    self._listeners[transport] = TcpListener(host, port, limits)
         except TransportError:
             self.close()
             raise
@@ -55,7 +57,12 @@ class StreamPorts:
 
         async def serve_tls(stream: ByteStream) -> None:
             assert self._tls is not None
-            tls_stream = await accept_tls(stream, self._tls, self._handshake_timeout)
+            tls_stream = await accept_tls(
+                stream,
+                self._tls,
+                self._handshake_timeout,
+                asks_certificate=self._asks_certificates,
+            )
             if tls_stream is not None:
                 await serve(tls_stream)
 

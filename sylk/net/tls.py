@@ -4,22 +4,31 @@ The standard library's TLS engine works on two memory buffers here, and this mod
 in them to and from the network. So a write stays what it is on TCP: at once, without a task
 switch, as much as the network takes. TLS 1.2 and newer, no renegotiation, no compression.
 
-What is not done: a server here asks no client for a certificate. The standard library breaks off
-the handshake when a client presents one that no known authority has signed, and the MSRP clients
-in use present none. So the fingerprint of RFC 8122 is checked where we are the TLS client; where
-we are the TLS server, the secret session-id in the MSRP path tells who came (RFC 4975 section
-14.1). As a client we do present our certificate when asked.
+A client is asked for a certificate on a port whose owner wants one, SIP's, and only if the operator
+says so. The standard library breaks off the handshake when a client presents one that no known
+authority has signed, and the MSRP clients in use present none. So for MSRP the fingerprint of RFC
+8122 is checked where we are the TLS client; where we are the TLS server, the secret session-id in
+the MSRP path tells who came (RFC 4975 section 14.1). As a client we do present our certificate
+when asked.
 """
 
 import logging
 import ssl
 from pathlib import Path
+from typing import Literal
 
 import trio
 
 from sylk.errors import ConfigError, LocalProtocolError, TransportError
-from sylk.net.certificate import check_sip_domain, fingerprint, first_certificate, load_pair
+from sylk.net.certificate import (
+    check_sip_domain,
+    fingerprint,
+    first_certificate,
+    load_pair,
+    sip_identities,
+)
 from sylk.net.stream import ByteStream
+from sylk.net.tls_errors import tls_error
 
 logger = logging.getLogger("sylk.net")
 
@@ -38,6 +47,9 @@ _MAX_ANSWERS = 64 * 1024
 _HANDSHAKE, _ALERT = 22, 21
 _SHOWN = 16
 """How many of the first bytes of a peer that speaks no TLS are shown to the operator."""
+
+ClientCertificates = Literal["no", "optional", "required"]
+"""Whether a client is asked for a certificate, and whether it may do without."""
 
 
 class TlsStream:
@@ -133,6 +145,11 @@ class TlsStream:
         """Return the fingerprint of the peer's certificate as in `a=fingerprint` (RFC 8122)."""
         certificate = self.peer_certificate
         return None if certificate is None else fingerprint(certificate, hash_name)
+
+    @property
+    def peer_identities(self) -> frozenset[str]:
+        """The SIP domains that the peer has proven to be, by a verified certificate (RFC 5922)."""
+        return sip_identities(self._engine.getpeercert() or {})
 
     @property
     def version(self) -> str:
@@ -258,16 +275,18 @@ async def tls_handshake(
 
 
 async def accept_tls(
-    stream: ByteStream, contexts: "TlsContexts", patience: float
+    stream: ByteStream, contexts: "TlsContexts", patience: float, *, asks_certificate: bool = False
 ) -> TlsStream | None:
     """Make a TLS connection of one that was accepted; None, and a log line, if that fails.
 
-    `patience` is how many seconds the peer may take for its handshake.
+    `patience` is how many seconds the peer may take for its handshake. `asks_certificate` is for
+    a port whose clients have to show what the contexts ask for.
     """
+    context = contexts.asking_context if asks_certificate else contexts.server_context
     reason = f"no handshake within {patience:g} s"
     with trio.move_on_after(patience):
         try:
-            return await tls_handshake(stream, contexts.server_context, server_side=True)
+            return await tls_handshake(stream, context, server_side=True)
         except TransportError as error:
             reason = str(error)
     logger.info("no TLS with %s:%d: %s", *stream.remote, reason)
@@ -281,25 +300,33 @@ class TlsContexts:
     """
 
     def __init__(
-        self, certificate: Path, private_key: Path | None = None, *, ca_file: Path | None = None
+        self,
+        certificate: Path,
+        private_key: Path | None = None,
+        *,
+        ca_file: Path | None = None,
+        client_certificates: ClientCertificates = "no",
     ) -> None:
         """Load the files; raises ConfigError.
 
         Without `private_key` the key is in the certificate's file, without `ca_file` the
-        authorities that the system trusts are trusted.
+        authorities that the system trusts are trusted. `client_certificates` are checked by
+        `ca_file` alone.
         """
         self._certificate = certificate
         self._private_key = private_key
         self._ca_file = ca_file
+        self._client_certificates: ClientCertificates = client_certificates
         self.reload()
 
     def reload(self) -> None:
         """Load the files again for new connections; raises ConfigError and keeps what there was."""
         own_certificate = first_certificate(self._certificate)
-        server = self._new_context(ssl.PROTOCOL_TLS_SERVER)
-        # A peer that closes before it has read its tickets resets the connection, and what it
-        # sent last may be lost. Few come back soon enough to use one.
-        server.num_tickets = 0
+        server = asking = self._new_server_context()
+        if self._client_certificates != "no":
+            asking = self._new_server_context()
+            is_required = self._client_certificates == "required"
+            asking.verify_mode = ssl.CERT_REQUIRED if is_required else ssl.CERT_OPTIONAL
         trusting = self._new_context(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname = False
         trusting.verify_mode = ssl.CERT_NONE
@@ -309,13 +336,20 @@ class TlsContexts:
         if self._ca_file is not None:
             self._load_authorities(verifying, self._ca_file)
             self._load_authorities(sip, self._ca_file)
-        self._server, self._own_certificate = server, own_certificate
+            if asking is not server:
+                self._load_authorities(asking, self._ca_file)
+        self._server, self._asking, self._own_certificate = server, asking, own_certificate
         self._trusting, self._verifying, self._sip_verifying = trusting, verifying, sip
 
     @property
     def server_context(self) -> ssl.SSLContext:
         """The context for a connection that was accepted now."""
         return self._server
+
+    @property
+    def asking_context(self) -> ssl.SSLContext:
+        """The same for a port where clients are asked for a certificate, if any are."""
+        return self._asking
 
     def client_context(self, *, verify: bool, sip: bool = False) -> ssl.SSLContext:
         """Return the context for a connection that we open now.
@@ -342,6 +376,13 @@ class TlsContexts:
         load_pair(context, self._certificate, self._private_key)
         return context
 
+    def _new_server_context(self) -> ssl.SSLContext:
+        context = self._new_context(ssl.PROTOCOL_TLS_SERVER)
+        # A peer that closes before it has read its tickets resets the connection, and what it
+        # sent last may be lost. Few come back soon enough to use one.
+        context.num_tickets = 0
+        return context
+
     def _load_authorities(self, context: ssl.SSLContext, ca_file: Path) -> None:
         # So that the file may also hold the self-signed certificate of one peer.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -353,46 +394,3 @@ class TlsContexts:
             raise ConfigError(
                 "holds no certificate of an authority in PEM form", file=str(ca_file)
             ) from error
-
-
-# Errors in words
-
-_VERIFY_WORDS = {
-    9: "the peer's certificate is not valid yet",
-    10: "the peer's certificate has expired",
-    18: "the peer's certificate is self-signed and not among the trusted ones",
-    19: "the peer's certificate comes from an authority that is not trusted here",
-    20: "the peer's certificate comes from an authority that is not trusted here",
-    21: "the peer's certificate comes from an authority that is not trusted here",
-    23: "the peer's certificate was revoked",
-    26: "the peer's certificate was not made for a server",
-}
-
-_REASON_WORDS = {
-    "HTTP_REQUEST": "the peer does not speak TLS, it sent an HTTP request",
-    "WRONG_VERSION_NUMBER": "the peer does not speak TLS, or no version that is spoken here",
-    "UNSUPPORTED_PROTOCOL": "the peer speaks only TLS versions that are too old",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the peer refused our TLS version",
-    "NO_SHARED_CIPHER": "the peer has no cipher in common with us",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the peer found no TLS parameters in common with us",
-    "TLSV1_ALERT_UNKNOWN_CA": "the peer does not know who signed our certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer refused our certificate",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the peer refused our certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the peer says that our certificate has expired",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the peer wants a certificate of ours",
-    "TLSV1_UNRECOGNIZED_NAME": "the peer has no certificate for the name that we asked for",
-    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "what the peer sent was damaged on its way",
-    "NO_RENEGOTIATION": "the peer wants to renegotiate, which is not allowed",
-    "PROTOCOL_IS_SHUTDOWN": "the connection was closed",
-}
-
-
-def tls_error(error: ssl.SSLError) -> TransportError:
-    """Map an error of TLS to ours, in words that an operator understands."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        # For a name that differs the library's own words hold the name.
-        text = _VERIFY_WORDS.get(error.verify_code, "")
-        return TransportError(text or f"the peer's certificate: {error.verify_message}".rstrip("."))
-    reason = error.reason or ""
-    text = _REASON_WORDS.get(reason)
-    return TransportError(text or f"TLS failed: {reason.replace('_', ' ').lower() or error}")

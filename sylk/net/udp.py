@@ -4,6 +4,7 @@ Bound to a wildcard address a host has several; an answer must leave from the on
 and the peer must be told that one. The kernel tells it beside the datagram (IP_PKTINFO).
 """
 
+import errno
 import socket
 import struct
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from collections.abc import Callable
 import trio
 
 from sylk.errors import TransportError
-from sylk.net.addresses import WILDCARDS, family_of, plain_address
+from sylk.net.addresses import WILDCARDS, family_of, plain_address, take_both_families
+from sylk.net.icmp import ask_for_errors, next_unreachable
 from sylk.net.stream import close_socket, transport_error
 from sylk.sip.flow import Address
 
@@ -31,6 +33,14 @@ _CONTROL_SIZE = 128
 Receive = Callable[[bytes, Address, Address], None]
 """Called with a datagram, the local address that it reached, and its source."""
 
+Lost = Callable[[Address], None]
+"""Called with the destination of a datagram of which ICMP says that it cannot be reached."""
+
+_OF_EARLIER = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+"""How the system fails a call because of what ICMP said of an earlier one."""
+_MAX_EARLIER = 3
+"""How many such failures in a row are taken for that."""
+
 
 class UdpPort:
     """One bound UDP socket."""
@@ -41,10 +51,12 @@ class UdpPort:
         try:
             self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
             try:
+                take_both_families(self._socket, host)
                 self._socket.setblocking(False)
                 for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                     self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER_SIZE)
                 self._ask_for_packet_info()
+                ask_for_errors(self._socket)
                 self._socket.bind((host, port))
             except OSError:
                 self._socket.close()
@@ -62,8 +74,8 @@ class UdpPort:
         else:
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
-    async def run(self, receive: Receive) -> None:
-        """Hand every datagram to `receive`, until closed."""
+    async def run(self, receive: Receive, lost: Lost = lambda remote: None) -> None:
+        """Hand every datagram to `receive`, until closed; `lost` is told who is not there."""
         while self._socket.fileno() >= 0:
             try:
                 await trio.lowlevel.wait_readable(self._socket)
@@ -79,6 +91,11 @@ class UdpPort:
                     continue
                 remote = plain_address(source)
                 receive(data, (self._reached(ancillary), self.local[1]), remote)
+            for _ in range(_READ_BURST):
+                gone = next_unreachable(self._socket)
+                if gone is None:
+                    break
+                lost(gone)
 
     def _reached(self, ancillary: list[tuple[int, int, bytes]]) -> str:
         for level, kind, data in ancillary if self._is_wildcard else ():
@@ -98,14 +115,26 @@ class UdpPort:
         if self._family == socket.AF_INET6 and ":" not in remote[0]:
             destination = (f"::ffff:{remote[0]}", remote[1])
         try:
-            if self._is_wildcard and local[0] not in WILDCARDS:
-                self._socket.sendmsg([data], [self._source(local[0])], 0, destination)
-            else:
-                self._socket.sendto(data, destination)
+            for _ in range(_MAX_EARLIER):
+                try:
+                    self._send(data, local, destination)
+                except OSError as error:
+                    # Said of an earlier datagram, and now forgotten; `run` tells whose it was.
+                    if error.errno not in _OF_EARLIER:
+                        raise
+                else:
+                    return
+            self._send(data, local, destination)
         except BlockingIOError:
             self.dropped += 1
         except OSError as error:
             raise transport_error(error) from error
+
+    def _send(self, data: bytes, local: Address, destination: Address) -> None:
+        if self._is_wildcard and local[0] not in WILDCARDS:
+            self._socket.sendmsg([data], [self._source(local[0])], 0, destination)
+        else:
+            self._socket.sendto(data, destination)
 
     def _source(self, host: str) -> tuple[int, int, bytes]:
         if self._family == socket.AF_INET:

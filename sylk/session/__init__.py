@@ -1,19 +1,28 @@
 """What an application holds: invitations, chats, and the requests that are no calls."""
 
+from sylk.session.call import Call
+from sylk.session.challenges import Credentials
 from sylk.session.chat import Broadcast, Chat
 from sylk.session.invitation import Invitation
 from sylk.session.message import ChatMessage
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.subscription import Referral, Subscription
+from sylk.session.user_agent import UserAgent
+from sylk.session.watch import Notification, Watch
 
 __all__ = [
     "Broadcast",
+    "Call",
     "Chat",
     "ChatMessage",
+    "Credentials",
     "Invitation",
+    "Notification",
     "PageMessage",
     "Referral",
     "ReferralRequest",
     "Subscription",
     "SubscriptionRequest",
+    "UserAgent",
+    "Watch",
 ]

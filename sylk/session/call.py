@@ -8,15 +8,27 @@ from collections.abc import Callable
 
 import trio
 
+from sylk.call.leg import HeaderList
 from sylk.call.media import ChatCapabilities
-from sylk.call.usage import Ended, Established, HeaderList, InviteUsage, Ringing
+from sylk.call.usage import InviteUsage
+from sylk.call.usage_events import (
+    Ended,
+    Established,
+    HoldChanged,
+    Reoffered,
+    Ringing,
+    UsageEvent,
+)
 from sylk.call.usage_table import State
 from sylk.errors import LocalProtocolError, RemoteProtocolError, SessionEnded
 from sylk.session.dialog_user import Outlet
+from sylk.session.identity import harmless
+from sylk.sip.address import NameAddr
 from sylk.sip.core import IncomingRequest
 from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
+from sylk.sip.reason_header import reasons_of
 
 logger = logging.getLogger("sylk.session")
 
@@ -41,6 +53,14 @@ class Call:
         self.on_end: Callable[[], None] | None = None
         """Called once, synchronously, when the call ends."""
         self.on_ringing: Callable[[int], None] | None = None
+        self.on_hold_changed: Callable[[bool], None] | None = None
+        """Called when the peer begins to hold us, so that it must not be sent anything, or ends."""
+        self.on_reoffered: Callable[[int], None] | None = None
+        """Called with the final status of `hold`, `resume` or `reoffer`; only a 2xx changed."""
+        self.peer: NameAddr = (
+            usage.request.to if usage.server_transaction is None else usage.request.from_
+        )
+        """Who is at the other end."""
         self._outlet = outlet
 
     @property
@@ -62,6 +82,16 @@ class Call:
         """The dialog, None before there is one and once the call is over."""
         return None if self.usage.state is State.TERMINATED else self.usage.dialog
 
+    @property
+    def early_dialogs(self) -> list[Dialog]:
+        """The dialogs of the phones that ring for an INVITE of ours."""
+        return self.usage.early_dialogs
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the peer holds us: it must not be sent anything."""
+        return self.usage.negotiation.is_held
+
     def next_deadline(self) -> float | None:
         """Return when to call `ring_alarm`."""
         return self.usage.next_deadline()
@@ -75,13 +105,13 @@ class Call:
         self.usage.ring(trio.current_time())
         self._outlet.settle(self)
 
-    def accept(self, capabilities: ChatCapabilities) -> None:
+    def accept(self, capabilities: ChatCapabilities, headers: HeaderList = ()) -> None:
         """Send 200; an offer that cannot be taken is refused and raises SessionEnded."""
         if self.is_over:
             raise self.ended_error()
         now = trio.current_time()
         try:
-            self.usage.accept(capabilities, now)
+            self.usage.accept(capabilities, now, headers)
         except RemoteProtocolError as error:
             self.usage.reject(error.status, now, headers=error.headers)
             self._outlet.settle(self)
@@ -103,6 +133,28 @@ class Call:
         self._end(reason or "ended by us", status)
         self._outlet.settle(self)
 
+    def hold(self) -> None:
+        """Ask the peer to send nothing for now (RFC 3264 section 8.4); `on_reoffered` tells more.
+
+        It waits while another offer is open. Raises SessionEnded when the call is over, and
+        LocalProtocolError before it stands.
+        """
+        self._change(self.usage.hold)
+
+    def resume(self) -> None:
+        """Take messages again; as `hold`."""
+        self._change(self.usage.resume)
+
+    def reoffer(self) -> None:
+        """Offer the session anew, as after a change of our capabilities; as `hold`."""
+        self._change(self.usage.reoffer)
+
+    def _change(self, verb: Callable[[float], None]) -> None:
+        if self.is_over:
+            raise self.ended_error()
+        verb(trio.current_time())
+        self._outlet.settle(self)
+
     # Input from the network
 
     def receive_request(self, incoming: IncomingRequest, now: float) -> None:
@@ -115,9 +167,9 @@ class Call:
         self.usage.receive_ack(ack, now)
         self._outlet.settle(self)
 
-    def receive_cancel(self, now: float) -> None:
+    def receive_cancel(self, cancel: Request, now: float) -> None:
         """Take a CANCEL."""
-        self.usage.receive_cancel(now)
+        self.usage.receive_cancel(now, reasons_of(cancel))
         self._outlet.settle(self)
 
     def receive_response(self, response: Response, now: float) -> None:
@@ -142,18 +194,31 @@ class Call:
     def take_events(self) -> None:
         """Turn what the usage has to tell into what tasks wait for."""
         while (event := self.usage.next_event()) is not None:
-            if isinstance(event, Established):
-                self.is_established = True
-                self.settled.set()
-            elif isinstance(event, Ringing):
-                if self.on_ringing is not None:
-                    self.on_ringing(event.status)
-            else:
-                self._tell_end(event)
+            self._take(event)
+        if (ending := self.usage.ending) is not None:
+            # Whoever answers our BYE, and when, is nothing to wait for.
+            self._end(*ending)
 
     def requests_to_send(self) -> list[tuple[Request, Dialog]]:
         """Return, once, the requests that the usage wants sent."""
         return self.usage.requests_to_send()
+
+    def _take(self, event: UsageEvent) -> None:
+        match event:
+            case Established():
+                self.is_established = True
+                self.settled.set()
+            case Ringing(status):
+                if self.on_ringing is not None:
+                    self.on_ringing(status)
+            case HoldChanged(held):
+                if self.on_hold_changed is not None:
+                    self.on_hold_changed(held)
+            case Reoffered(status):
+                if self.on_reoffered is not None:
+                    self.on_reoffered(status)
+            case Ended():
+                self._tell_end(event)
 
     def _tell_end(self, event: Ended) -> None:
         self._end(event.reason, event.status)
@@ -162,7 +227,8 @@ class Call:
     def _end(self, reason: str, status: int | None) -> None:
         if self.is_over:
             return
-        self.reason, self.status = reason, status
+        # It may hold words of the peer's, and is shown and logged.
+        self.reason, self.status = harmless(reason), status
         self.is_over = True
         self.settled.set()
         if self.on_end is not None:

@@ -43,6 +43,13 @@ class Chat:
         self.call = call
         self.local = local
         self.remote = remote
+        self.claimed = remote
+        """Who the peer calls himself in what he writes; it tells nobody who he is."""
+        self.is_held = False
+        """True while the peer holds the chat: nothing is sent to it, see `post`."""
+        self.on_hold_changed: Callable[[bool], None] | None = None
+        """Called with the new `is_held` (RFC 3264 section 8.4)."""
+        call.on_hold_changed = self._hold_changed
         self.bound = trio.Event()
         """Set when the MSRP session stands, or has failed before it did."""
         self.on_delivered: Callable[[bytes], None] | None = None
@@ -87,10 +94,11 @@ class Chat:
         else:
             await self._link.outbox.wait_empty()
 
-    async def send(self, content: str | bytes, content_type: str = "text/plain") -> bytes:
+    async def send(self, content: str | bytes, content_type: str = "text/plain") -> bytes | None:
         """Send one message and return its Message-ID; waits while the peer is behind.
 
-        Raises SessionEnded when there is nobody to send to.
+        None, with nothing sent, while the peer holds the chat (see `post`). Raises SessionEnded
+        when there is nobody to send to.
         """
         if isinstance(content, str):
             content = content.encode()
@@ -112,14 +120,18 @@ class Chat:
         *,
         success_report: bool = False,
         failure_report: bytes = b"yes",
-    ) -> bytes:
+    ) -> bytes | None:
         """Queue a message as it is, without waiting, and return its Message-ID.
 
-        Raises SessionEnded when there is nobody to send to.
+        While the peer holds the chat the message is dropped, as a `Broadcast` leaves such a chat
+        out, and there is no Message-ID: it has asked for silence, not for a backlog. Raises
+        SessionEnded when there is nobody to send to.
         """
         link = self._link
         if link is None or self.call.is_over:
             raise self.call.ended_error()
+        if self.is_held:
+            return None
         try:
             message_id = self._session.send_message(
                 body,
@@ -211,6 +223,11 @@ class Chat:
         self._room_again.set()
 
     # For this package
+
+    def _hold_changed(self, held: bool) -> None:
+        self.is_held = held
+        if self.on_hold_changed is not None:
+            self.on_hold_changed(held)
 
     @property
     def session(self) -> MsrpSession:
@@ -304,9 +321,12 @@ class Broadcast:
         self._count += 1
 
     def send_to(self, chats: Iterable[Chat]) -> None:
-        """Send to each chat that stands; never waits, and one that fails harms no other."""
+        """Send to each chat that stands and is not held.
+
+        Never waits, and one that fails harms no other.
+        """
         render = self._fan_out.render_for
         for chat in chats:
             link = chat.link
-            if link is not None:
+            if link is not None and not chat.is_held:
                 link.write(render(chat.session.path_lines))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import trio
 
+from sylk.errors import RemoteProtocolError
+from sylk.log import logging_call
 from sylk.session.call import Call
 from sylk.session.dialog_users import DialogUsers
 from sylk.sip.core import (
@@ -22,11 +24,21 @@ logger = logging.getLogger("sylk.session")
 
 
 class Dispatcher:
-    """Gives events out; `on_request` gets each request that belongs to no dialog."""
+    """Gives events out.
 
-    def __init__(self, users: DialogUsers, on_request: Callable[[IncomingRequest], None]) -> None:
+    `on_request` gets each request that begins something, `on_stray` what is for somebody who
+    is gone: that too has to be answered, or its transaction would stay.
+    """
+
+    def __init__(
+        self,
+        users: DialogUsers,
+        on_request: Callable[[IncomingRequest], None],
+        on_stray: Callable[[IncomingRequest], None],
+    ) -> None:
         self._users = users
         self._on_request = on_request
+        self._on_stray = on_stray
 
     def dispatch(self, event: Event) -> None:
         """Give one event to whom it concerns."""
@@ -38,13 +50,8 @@ class Dispatcher:
 
     def _give(self, event: Event, now: float) -> None:
         match event:
-            case IncomingRequest(dialog=None):
-                self._on_request(event)
             case IncomingRequest():
-                assert event.dialog is not None
-                call = self._users.of_dialog(event.dialog)
-                if call is not None:
-                    call.receive_request(event, now)
+                self._give_request(event, now)
             case IncomingAck():
                 call = self._users.of_dialog(event.dialog)
                 if isinstance(call, Call):
@@ -52,15 +59,26 @@ class Dispatcher:
             case IncomingCancel():
                 call = self._users.of_invite(event.transaction)
                 if call is not None:
-                    call.receive_cancel(now)
+                    call.receive_cancel(event.request, now)
             case IncomingResponse():
                 self._give_response(event, now)
             case RequestFailed():
                 self._give_failure(event, now)
             case Refused():
-                logger.info(
-                    "refused from %s:%d with %d: %s", *event.flow.remote, event.status, event.reason
-                )
+                _log_refusal(event)
+
+    def _give_request(self, event: IncomingRequest, now: float) -> None:
+        if event.dialog is not None:
+            user = self._users.of_dialog(event.dialog)
+        elif event.request.method == "NOTIFY":
+            user = self._users.of_notify(event.request)
+        else:
+            self._on_request(event)
+            return
+        if user is not None:
+            user.receive_request(event, now)
+        else:
+            self._on_stray(event)
 
     def _give_response(self, event: IncomingResponse, now: float) -> None:
         if event.transaction is None:
@@ -81,3 +99,26 @@ class Dispatcher:
             self._users.answered(transaction)
         if call is not None:
             call.request_failed(transaction.request.method, event.status, now)
+
+
+def _log_refusal(event: Refused) -> None:
+    source, status, reason = event.flow.remote, event.status, event.reason
+    request = event.request
+    try:
+        known = None if request is None else (request.call_id, request.from_.uri)
+    except RemoteProtocolError:
+        known = None
+    if request is None or known is None:
+        logger.info("refused from %s:%d with %d: %s", *source, status, reason)
+        return
+    call_id, sender = known
+    with logging_call(call_id):
+        logger.info(
+            "refused %s from %s (%s:%d) to %s with %d: %s",
+            request.method,
+            sender,
+            *source,
+            request.uri,
+            status,
+            reason,
+        )

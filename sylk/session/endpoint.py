@@ -13,12 +13,14 @@ import trio
 
 from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation
+from sylk.call.session_timer import SessionTimerSettings
 from sylk.call.usage import InviteUsage
 from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, Path
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
@@ -27,6 +29,9 @@ from sylk.session.dialog_users import DialogUsers
 from sylk.session.dispatcher import Dispatcher
 from sylk.session.sending import RequestSender
 from sylk.session.subscription import Referral, Subscription
+from sylk.session.subscription_counts import SubscriptionBounds, SubscriptionCounts
+from sylk.session.takeover import EndedCalls, Takeover, find_takeover
+from sylk.session.watch import Watch
 from sylk.sip.core import (
     IncomingRequest,
     UserAgentCore,
@@ -35,14 +40,22 @@ from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 from sylk.sip.notifier import NotifierUsage
 from sylk.sip.parser import MalformedMessage
+from sylk.sip.reason_header import reason_headers
 from sylk.sip.refer_notifier import ReferNotifier
+from sylk.sip.request_checks import Admit
 from sylk.sip.uri import SipURI
 
 logger = logging.getLogger("sylk.session")
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "SUBSCRIBE", "REFER", "MESSAGE")
-SUPPORTED = ("norefersub", "gruu")
-ACCEPTED_BODIES: Mapping[str, Sequence[str]] = {"INVITE": ("application/sdp",)}
+METHODS = (
+    *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE"),
+    *("SUBSCRIBE", "REFER", "MESSAGE", "NOTIFY"),
+)
+SUPPORTED = ("norefersub", "gruu", "timer")
+ACCEPTED_BODIES: Mapping[str, Sequence[str]] = {
+    "INVITE": ("application/sdp",),
+    "UPDATE": ("application/sdp",),
+}
 
 MEDIA_GRACE = 2.0
 """Seconds for which the media of a call outlive our BYE at most."""
@@ -52,6 +65,8 @@ ANSWER_TIMEOUT = 180.0
 
 _RETRY_AFTER = 30
 """Seconds after which a subscriber may ask again, once we are back."""
+
+_RANDOM = secrets.SystemRandom()
 
 _MEDIA = "media"
 _ANSWER = "answer"
@@ -63,10 +78,19 @@ class EndpointSettings:
 
     name: str = "Sylk"
     """The product token of User-Agent and Server, and the SDP session name."""
+    extensions: tuple[str, ...] = ()
+    """The option tags of what whoever answers calls here supports by himself."""
     tls: TlsContexts | None = None
     """Our certificate and whom we trust; without it there is no TLS."""
+    outbound_proxy: SipURI | None = None
+    """Through whom our requests outside a dialog go; None sends them straight to their servers."""
+    resolver: Resolver | None = None
+    """Who finds those servers; None asks the DNS that the machine is set up with."""
     sip: SipTransportSettings = field(default_factory=SipTransportSettings)
     msrp: MsrpPortSettings = field(default_factory=MsrpPortSettings)
+    session_timer: SessionTimerSettings = field(default_factory=SessionTimerSettings)
+    """How long a call lives that is not refreshed (RFC 4028)."""
+    subscriptions: SubscriptionBounds = field(default_factory=SubscriptionBounds)
 
 
 class Endpoint:
@@ -76,18 +100,32 @@ class Endpoint:
     """
 
     def __init__(
-        self, settings: EndpointSettings, on_request: Callable[[IncomingRequest], None]
+        self,
+        settings: EndpointSettings,
+        on_request: Callable[[IncomingRequest], None],
+        event_packages: Sequence[str] = (),
+        admit: Admit | None = None,
     ) -> None:
-        """Bind all ports; raises TransportError."""
+        """Bind all ports; raises TransportError.
+
+        `event_packages` are all those whose state is told here. `admit` is asked first about each
+        request outside a dialog; without it everybody is welcome.
+        """
         self.settings = settings
         self.clock = AlarmClock()
+        self.is_stopping = False
+        """Set when the whole endpoint goes, so that peers are told why their calls end."""
         self._users = DialogUsers()
+        self._ended = EndedCalls()
+        self._subscriptions = SubscriptionCounts(settings.subscriptions)
         self.core = UserAgentCore(
             methods=METHODS,
-            supported=SUPPORTED,
+            supported=(*SUPPORTED, *settings.extensions),
             accept=ACCEPTED_BODIES,
             server_name=settings.name,
             random_token=lambda: secrets.token_hex(10),
+            event_packages=event_packages,
+            admit=admit,
         )
         self.transports = SipTransports(
             settings.sip,
@@ -101,10 +139,17 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
-        self.sender = RequestSender(self.core, self.transports, self._users, self.flush)
-        self._dispatcher = Dispatcher(self._users, on_request)
+        self.sender = RequestSender(
+            self.core, self.transports, self._users, self.flush, settings.resolver
+        )
+        self._dispatcher = Dispatcher(self._users, on_request, self._refuse_stray)
         self._closing: dict[Call, MsrpSession] = {}
         self._flushing = False
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is kept of any call, subscription or request."""
+        return self._users.is_empty and not self.sender.is_waiting
 
     @property
     def call_count(self) -> int:
@@ -113,7 +158,7 @@ class Endpoint:
 
     @property
     def subscription_count(self) -> int:
-        """How many subscriptions and referrals there are."""
+        """How many subscriptions and referrals there are, and requests of ours under way."""
         return len(self._users) - self._users.call_count
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -180,9 +225,12 @@ class Endpoint:
             negotiation,
             incoming.request,
             contact,
+            random=_RANDOM.random,
             server_transaction=incoming.transaction,
+            session_timer=self.settings.session_timer,
         )
         call = Call(self, usage, incoming.flow)
+        call.peer = incoming.sender
         self._users.add(call)
         deadline = trio.current_time() + ANSWER_TIMEOUT
         self.clock.set((_ANSWER, call), deadline, lambda _now: self._give_up_waiting(call))
@@ -197,26 +245,50 @@ class Endpoint:
         self, request: Request, negotiation: Negotiation, contact: str, flow: Flow
     ) -> Call:
         """Send an INVITE over `flow` and return its call."""
-        usage = InviteUsage(self.core, negotiation, request, contact)
+        usage = InviteUsage(
+            self.core,
+            negotiation,
+            request,
+            contact,
+            random=_RANDOM.random,
+            session_timer=self.settings.session_timer,
+        )
         call = Call(self, usage, flow)
         self._users.add(call)
         usage.client_transaction = self.sender.send(call, request, flow)
         self.flush()
         return call
 
-    def open_subscription(self, incoming: IncomingRequest, user: str | None) -> Subscription:
-        """Make the subscription of a SUBSCRIBE; raises RemoteProtocolError."""
+    def adopt(self, user: DialogUser, /) -> None:
+        """Take up a request or subscription of ours and send what it has to send."""
+        self._users.add(user)
+        if isinstance(user, Watch) and user.asks:
+            self._users.expect_notify(user)
+        self.settle(user)
+
+    def open_subscription(
+        self, incoming: IncomingRequest, user: str | None, event_packages: Sequence[str] = ()
+    ) -> Subscription:
+        """Make the subscription of a SUBSCRIBE; raises RemoteProtocolError.
+
+        `event_packages` are those that can be subscribed to at the same place.
+        """
+        self._subscriptions.check(incoming.source)
         contact = self.contact_for(incoming.flow, user)
-        usage = NotifierUsage(self.core, incoming, contact)
-        subscription = Subscription(self, usage, incoming.flow)
+        usage = NotifierUsage(self.core, incoming, contact, allow_events=event_packages)
+        subscription = Subscription(self, usage, incoming.flow, incoming.sender)
         self._users.add(subscription)
+        self._subscriptions.add(subscription, incoming.source)
         return subscription
 
     def open_referral(self, incoming: IncomingRequest, user: str | None) -> Referral:
         """Make the referral of a REFER; raises RemoteProtocolError."""
+        self._subscriptions.check(incoming.source)
         contact = self.contact_for(incoming.flow, user)
-        referral = Referral(self, ReferNotifier(self.core, incoming, contact), incoming.flow)
+        notifier = ReferNotifier(self.core, incoming, contact)
+        referral = Referral(self, notifier, incoming.flow, incoming.sender)
         self._users.add(referral)
+        self._subscriptions.add(referral, incoming.source)
         return referral
 
     def end_subscriptions(self) -> None:
@@ -224,6 +296,11 @@ class Endpoint:
         for user in self._users:
             if isinstance(user, Subscription):
                 user.end("probation", retry_after=_RETRY_AFTER)
+
+    def _refuse_stray(self, incoming: IncomingRequest) -> None:
+        """Answer a request for a subscription or a call that nobody here holds any more."""
+        response = Response.to_request(incoming.request, 481)
+        self.core.respond(incoming.transaction, response, trio.current_time())
 
     # What a user of a dialog asks for
 
@@ -243,15 +320,27 @@ class Endpoint:
         usage = call.usage
         if usage.cancel_wanted and usage.client_transaction is not None:
             usage.cancel_wanted = False
+            usage.client_transaction.cancel_headers = reason_headers(call.status, call.reason)
             self.core.cancel(usage.client_transaction, trio.current_time())
+        request = usage.request_to_cancel()
+        reinvite = None if request is None else self._users.find_sent(call, request)
+        if reinvite is not None:
+            self.core.cancel(reinvite, trio.current_time())
 
     def forget(self, user: DialogUser, /) -> None:
         """Drop every reference to a user that is finished."""
         if not self._users.remove(user):
             return
         self.clock.set(user, None, user.ring_alarm)
+        self._subscriptions.remove(user)
         if isinstance(user, Call):
             self._remove_media(user)
+            if user.usage.dialog is not None:
+                self._ended.add(user.usage.dialog.key)
+
+    def find_takeover(self, request: Request) -> Takeover | None:
+        """Return what an INVITE wants with a call that there is; raises RemoteProtocolError."""
+        return find_takeover(request, self._users, self._ended)
 
     def release(self, call: Call, session: MsrpSession) -> None:
         """Let go of the media of a call that is over for its user.

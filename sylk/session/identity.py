@@ -30,4 +30,9 @@ def identity_of(name_addr: NameAddr) -> Address:
         if isinstance(uri, SipURI)
         else quote(str(uri), _URI_CHARACTERS, errors="surrogateescape")
     )
-    return Address(text, _UNFIT.sub("\ufffd", name_addr.display_name)[:MAX_NAME])
+    return Address(text, harmless(name_addr.display_name)[:MAX_NAME])
+
+
+def harmless(text: str) -> str:
+    """Return what a peer wrote without characters that break a line or drive a terminal."""
+    return _UNFIT.sub("\ufffd", text)

@@ -1,19 +1,23 @@
 """An INVITE that came in, for an application to accept or refuse."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 
 import trio
 
 from sylk.call.media import ChatCapabilities, RemoteChat, find_chat, read_description
 from sylk.call.usage_table import State
-from sylk.errors import RemoteProtocolError
+from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.payload.cpim import Address
+from sylk.session.call import Call
 from sylk.session.chat import Chat
 from sylk.session.endpoint import Endpoint
 from sylk.session.establish import establish
 from sylk.session.identity import identity_of
+from sylk.session.takeover import REPLACED, Takeover
 from sylk.sip.core import IncomingRequest
+from sylk.sip.event_headers import allow_events_headers
 from sylk.sip.headers import Headers
 from sylk.sip.uri import SipURI
 
@@ -23,12 +27,19 @@ _FAILED = 500
 class Invitation:
     """An INVITE outside a dialog; it must be accepted or rejected, once."""
 
-    def __init__(self, endpoint: Endpoint, incoming: IncomingRequest) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        incoming: IncomingRequest,
+        takeover: Takeover | None = None,
+        event_packages: Sequence[str] = (),
+    ) -> None:
+        """Take an INVITE, what it wants with another call, and what can be subscribed to here."""
         request = incoming.request
         assert isinstance(request.uri, SipURI)
         self.request_uri: SipURI = request.uri
-        self.sender: Address = identity_of(request.from_)
-        """Who calls: display name and URI of the From header."""
+        self.sender: Address = identity_of(incoming.sender)
+        """Who calls: the user who gave his password, or whom a trusted proxy names, or From."""
         self.recipient: Address = identity_of(request.to)
         self.source = incoming.flow.remote
         """Host and port that the INVITE came from."""
@@ -40,9 +51,11 @@ class Invitation:
             self._offer.is_secure if isinstance(self._offer, RemoteChat) else endpoint.offers_tls
         )
         self._session, self._negotiation = endpoint.open_session(incoming.flow, (), secure=secure)
-        contact = endpoint.contact_for(
-            incoming.flow, self.request_uri.user, self.request_uri.scheme
-        )
+        self._takeover = takeover
+        self._caller = incoming.sender
+        self._headers = allow_events_headers(event_packages)
+        user = _contact_user(self.request_uri, takeover)
+        contact = endpoint.contact_for(incoming.flow, user, self.request_uri.scheme)
         self._contact = contact
         self._call = endpoint.incoming_call(incoming, self._negotiation, contact)
 
@@ -67,6 +80,25 @@ class Invitation:
     def fault(self) -> RemoteProtocolError | None:
         """Why the offer holds no chat that can be taken; None when it holds one."""
         return self._offer if isinstance(self._offer, RemoteProtocolError) else None
+
+    @property
+    def call(self) -> Call:
+        """The call that begins; a later INVITE may want to replace or join it."""
+        return self._call
+
+    @property
+    def replaces(self) -> Call | None:
+        """The call whose place the caller wants to take, None for most (RFC 3891).
+
+        That call is ended as soon as the chat of this one stands, and left alone until then. It
+        may be over before that: then this one stands all the same.
+        """
+        return None if self._takeover is None else self._takeover.replaces
+
+    @property
+    def joins(self) -> Call | None:
+        """The call into whose conversation the caller wants to come, None for most (RFC 3911)."""
+        return None if self._takeover is None else self._takeover.joins
 
     @property
     def is_answered(self) -> bool:
@@ -97,6 +129,8 @@ class Invitation:
         accept_types: tuple[str, ...] = ("message/cpim",),
         accept_wrapped_types: tuple[str, ...] = ("*",),
         local: Address | None = None,
+        allow_replaces: bool = False,
+        allow_join: bool = False,
     ) -> "Acceptance":
         """Accept with a chat: `async with invitation.accept() as chat`.
 
@@ -104,12 +138,38 @@ class Invitation:
         the `chatroom` attribute (RFC 7701). `local` is who we are in the chat, by default whom
         the INVITE was addressed to. Entering raises SessionEnded when the chat does not come to
         stand: the offer cannot be taken, the caller gives up, no ACK or no media in time.
+
+        One who wants to replace a call must be the user of that call, or is refused with 403;
+        `allow_replaces` says that the application has made sure that this caller may. One who
+        wants to join a call is refused with 488 unless the application says with `allow_join` that
+        he may, and brings him into the conversation of that call.
         """
         self._call.usage.contact = f"{self._contact};isfocus" if focus else self._contact
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
         self._session = self._endpoint.session_on(self._session.local_path, accept_types)
         chat = Chat(self._call, self._session, local or self.recipient, self.sender)
-        return Acceptance(self._endpoint, chat, capabilities)
+        # A client behind a proxy does not know by what name the proxy knows it.
+        chat.claimed = identity_of(self._request.from_)
+        acceptance = Acceptance(self._endpoint, chat, capabilities, self._headers)
+        if self._takeover is not None:
+            acceptance.replaced = self._takeover.replaces
+            acceptance.check = partial(
+                self._takeover.check_accepted,
+                self._caller,
+                focus=focus,
+                allow_replaces=allow_replaces,
+                allow_join=allow_join,
+            )
+        return acceptance
+
+
+def _contact_user(request_uri: SipURI, takeover: Takeover | None) -> str | None:
+    """Return the user part of our Contact: that of the other call, where the caller comes to it."""
+    other = None if takeover is None or takeover.call is None else takeover.call.dialog
+    contact = None if other is None else other.contact
+    if contact is None or not isinstance(contact.uri, SipURI):
+        return request_uri.user
+    return contact.uri.user
 
 
 def _read_offer(body: bytes, protocols: Sequence[str]) -> RemoteChat | RemoteProtocolError | None:
@@ -125,23 +185,47 @@ def _read_offer(body: bytes, protocols: Sequence[str]) -> RemoteChat | RemotePro
 class Acceptance:
     """The time in which a chat stands; leaving it ends the chat with a BYE."""
 
-    def __init__(self, endpoint: Endpoint, chat: Chat, capabilities: ChatCapabilities) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        chat: Chat,
+        capabilities: ChatCapabilities,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.check: Callable[[], None] | None = None
+        """Raises RemoteProtocolError when the INVITE may not be accepted after all."""
+        self.replaced: Call | None = None
+        """The call that ends when this one stands."""
         self._endpoint = endpoint
         self._chat = chat
         self._capabilities = capabilities
+        self._headers = headers
 
     async def __aenter__(self) -> Chat:
         chat = self._chat
+        self._check(chat.call)
         # The port must know the session before the peer learns of it.
         self._endpoint.msrp.add(chat.session, chat)
         chat.call.on_end = chat.call_ended
         try:
-            chat.call.accept(self._capabilities)
+            chat.call.accept(self._capabilities, self._headers)
             await establish(self._endpoint, chat)
         except BaseException:
             self._close("the session did not come to stand")
             raise
+        # In one step with what the user of the chat does first: nobody is absent in between.
+        if self.replaced is not None and not self.replaced.is_over:
+            self.replaced.hang_up(REPLACED, 200)
         return chat
+
+    def _check(self, call: Call) -> None:
+        if self.check is None or call.is_over:
+            return
+        try:
+            self.check()
+        except RemoteProtocolError as error:
+            call.reject(error.status)
+            raise SessionEnded(f"refused: {error}", error.status) from error
 
     async def __aexit__(
         self,
@@ -157,5 +241,8 @@ class Acceptance:
     def _close(self, reason: str) -> None:
         chat = self._chat
         if not chat.call.is_over:
-            chat.call.hang_up(reason)
+            status = None
+            if self._endpoint.is_stopping:
+                reason, status = "The server stops", 503
+            chat.call.hang_up(reason, status)
         self._endpoint.release(chat.call, chat.session)

@@ -1,6 +1,7 @@
 """Requests outside a dialog that are no calls: SUBSCRIBE, REFER and MESSAGE."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -11,8 +12,10 @@ from sylk.session.endpoint import Endpoint
 from sylk.session.identity import identity_of
 from sylk.session.subscription import NotifierUser, Referral, Subscription
 from sylk.sip.core import IncomingRequest
+from sylk.sip.flow import Flow
 from sylk.sip.headers import Headers
 from sylk.sip.message import Response
+from sylk.sip.notifier import HeaderList
 from sylk.sip.uri import SipURI
 
 User = TypeVar("User", bound=NotifierUser)
@@ -25,7 +28,8 @@ class OutOfDialogRequest:
         request = incoming.request
         assert isinstance(request.uri, SipURI)
         self.request_uri: SipURI = request.uri
-        self.sender: Address = identity_of(request.from_)
+        self.sender: Address = identity_of(incoming.sender)
+        """Who sent it: the user who gave his password, or whom a trusted proxy names, or From."""
         self.recipient: Address = identity_of(request.to)
         self.source = incoming.flow.remote
         """Host and port that the request came from."""
@@ -33,6 +37,11 @@ class OutOfDialogRequest:
         self._is_answered = False
         self._endpoint = endpoint
         self._incoming = incoming
+
+    @property
+    def flow(self) -> Flow:
+        """The way that it came, by which its sender can be answered through a NAT."""
+        return self._incoming.flow
 
     @property
     def headers(self) -> Headers:
@@ -53,7 +62,7 @@ class OutOfDialogRequest:
         try:
             user = make(self._incoming, self.request_uri.user)
         except RemoteProtocolError as error:
-            self._answer(error.status, None)
+            self._answer(error.status, headers=error.headers)
             raise SessionEnded(f"refused: {error}", error.status) from error
         self._is_answered = True
         return user
@@ -63,14 +72,14 @@ class OutOfDialogRequest:
         self._answer(status, reason)
         await trio.lowlevel.checkpoint()
 
-    def _answer(self, status: int, reason: str | None = None) -> None:
+    def _answer(self, status: int, reason: str | None = None, headers: HeaderList = ()) -> None:
         """Send the final response; a second one is not sent."""
         if self._is_answered:
             return
         self._is_answered = True
         endpoint, incoming = self._endpoint, self._incoming
         response = Response.to_request(
-            incoming.request, status, reason, to_tag=endpoint.core.new_tag()
+            incoming.request, status, reason, to_tag=endpoint.core.new_tag(), headers=headers
         )
         endpoint.core.respond(incoming.transaction, response, trio.current_time())
         endpoint.flush()
@@ -78,6 +87,13 @@ class OutOfDialogRequest:
 
 class SubscriptionRequest(OutOfDialogRequest):
     """A SUBSCRIBE that wants to open a subscription (RFC 6665)."""
+
+    def __init__(
+        self, endpoint: Endpoint, incoming: IncomingRequest, event_packages: Sequence[str] = ()
+    ) -> None:
+        """Take a SUBSCRIBE, and the packages that can be subscribed to at the same place."""
+        super().__init__(endpoint, incoming)
+        self._event_packages = event_packages
 
     @property
     def event(self) -> str | None:
@@ -93,7 +109,9 @@ class SubscriptionRequest(OutOfDialogRequest):
         SessionEnded, with the request refused, when it cannot be: a bad Event, too short a time.
         """
         await trio.lowlevel.checkpoint()
-        subscription = self._open(self._endpoint.open_subscription)
+        subscription = self._open(
+            partial(self._endpoint.open_subscription, event_packages=self._event_packages)
+        )
         subscription.accept(body, content_type, pending=pending)
         return subscription
 

@@ -134,9 +134,12 @@ class NotifierUser:
 class Subscription(NotifierUser):
     """Somebody is told the state of something, from now on and whenever it changes."""
 
-    def __init__(self, outlet: Outlet, usage: NotifierUsage, flow: Flow) -> None:
+    def __init__(
+        self, outlet: Outlet, usage: NotifierUsage, flow: Flow, sender: NameAddr | None = None
+    ) -> None:
+        """Take `sender` for the subscriber, or else whom From names."""
         super().__init__(outlet, usage, flow)
-        self.subscriber: Address = identity_of(usage.request.from_)
+        self.subscriber: Address = identity_of(sender or usage.request.from_)
         """Who it is that is told."""
         self.event = usage.event.package.lower()
         """The event package, such as "conference"."""
@@ -187,9 +190,12 @@ class Referral(NotifierUser):
     section 2.4.4).
     """
 
-    def __init__(self, outlet: Outlet, notifier: ReferNotifier, flow: Flow) -> None:
+    def __init__(
+        self, outlet: Outlet, notifier: ReferNotifier, flow: Flow, sender: NameAddr | None = None
+    ) -> None:
+        """Take `sender` for the referrer, or else whom From names."""
         super().__init__(outlet, notifier.usage, flow)
-        self.referrer: Address = identity_of(self.request.from_)
+        self.referrer: Address = identity_of(sender or self.request.from_)
         """Who it is that asks."""
         self._notifier = notifier
 

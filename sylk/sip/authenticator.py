@@ -9,7 +9,8 @@ What is refused, and how:
 - A right digest over a nonce that is not ours, has expired, or came with this count already: 401
   with stale=true. The password is right, so the client goes on without asking for it again (RFC
   7616 sections 3.3 and 5.4); who replays a request cannot answer for the new nonce.
-- A right digest from somebody who says to be another: 403. That no challenge can mend.
+- A right digest from somebody who says in From to be another: 403. That no challenge can mend, and
+  no P-Asserted-Identity: who is trusted to write one is not asked for a password.
 - What cannot be read, lacks what is mandatory, or is made for another resource: 400.
 
 The digest-uri and the Request-URI must have the same user part, and no more: RFC 3261 22.4 (6)
@@ -20,14 +21,19 @@ Our challenges have no `opaque`, which protects nothing that the nonce does not:
 without it, and answers go to sources that are not proven yet. Credentials with an opaque value
 answer the challenge of somebody else, and their nonce counts as not ours. The -sess variants are
 not offered, as clients disagree about which cnonce makes the session key.
+
+Wrong answers are counted for each source, so that a guesser is slowed down: over the limit no
+digest of that source is looked at, and it gets 503. Who answers a nonce that we did not give to
+this source may not be there at all, and only write its address into datagrams. Those answers are
+counted apart, and over that limit they are challenged anew, which costs the true owner of the
+address nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
-from sylk.sip.address import NameAddr
 from sylk.sip.digest import (
     AUTH,
     PASSWORD_ALGORITHMS,
@@ -41,6 +47,7 @@ from sylk.sip.digest import (
 )
 from sylk.sip.message import Request
 from sylk.sip.nonces import MAX_NONCES, NONCE_LIFETIME, Nonces
+from sylk.sip.source_limits import TokenBuckets, retry_after
 from sylk.sip.uri import OtherURI, SipURI, parse_uri
 
 FindUser = Callable[[str, str], StoredUser | None]
@@ -54,6 +61,7 @@ MAX_TRIED = 4
 
 # RFC 3261 22.1: an ACK gets no answer, a CANCEL cannot be sent again with credentials.
 _NEVER_CHALLENGED = frozenset({"ACK", "CANCEL"})
+_ELSEWHERE = "/?"  # no address has it at its end
 _LONGEST_NAME_SHOWN = 64  # characters
 
 
@@ -79,19 +87,6 @@ def needs_authentication(method: str) -> bool:
     return method not in _NEVER_CHALLENGED
 
 
-def identity_agrees(
-    username: str,
-    realm: str,
-    from_uri: SipURI | OtherURI,
-    asserted_uris: Iterable[SipURI | OtherURI] = (),
-) -> bool:
-    """Tell whether From, or an asserted identity, is user@realm.
-
-    Give asserted identities only if the peer is trusted to assert them (RFC 3325 section 5).
-    """
-    return _find_identity(username, realm, (from_uri, *asserted_uris)) is not None
-
-
 class Authenticator:
     """Challenges requests for one realm and checks the answers.
 
@@ -100,6 +95,7 @@ class Authenticator:
     does not go back; nonces are good for `nonce_lifetime` seconds, and at most `max_nonces` used
     ones are remembered (`sylk.sip.nonces`). Clients of RFC 2069, which send no qop and do not
     count, are refused unless `allows_no_qop`: then each nonce is good for one of their requests.
+    `guesses` has a token for each wrong answer that a source may give.
     Raises LocalProtocolError for an algorithm that is not in `PASSWORD_ALGORITHMS`.
     """
 
@@ -113,6 +109,7 @@ class Authenticator:
         max_nonces: int = MAX_NONCES,
         algorithms: Sequence[str] = DEFAULT_ALGORITHMS,
         allows_no_qop: bool = False,
+        guesses: TokenBuckets | None = None,
     ) -> None:
         unknown = [name for name in algorithms if name not in PASSWORD_ALGORITHMS]
         if unknown or not algorithms:
@@ -121,6 +118,7 @@ class Authenticator:
         self._find_user = find_user
         self._algorithms = [name for name in PASSWORD_ALGORITHMS if name in algorithms]
         self._allows_no_qop = allows_no_qop
+        self._guesses = guesses
         self._nonces = Nonces(random_token, lifetime=nonce_lifetime, max_nonces=max_nonces)
         nobody, password = random_token(), random_token()
         self._nobody = StoredUser(
@@ -162,13 +160,12 @@ class Authenticator:
         *,
         proxy: bool = False,
         source: str = "",
-        trusts_peer: bool = False,
+        limited_as: str = "",
     ) -> Authenticated:
         """Return who sent the request; uses the nonce count of its credentials up.
 
-        `trusts_peer` tells that P-Asserted-Identity counts as much as From: only a trusted proxy
-        may say so. Raises RemoteProtocolError with what to answer, and LocalProtocolError for an
-        ACK or CANCEL.
+        `limited_as` is what wrong answers are counted by; empty leaves them uncounted. Raises
+        RemoteProtocolError with what to answer, and LocalProtocolError for an ACK or CANCEL.
         """
         _check_method(request.method)
         lines = request.headers.lines("Proxy-Authorization" if proxy else "Authorization")
@@ -177,9 +174,9 @@ class Authenticator:
             raise RemoteProtocolError("too many credentials for one realm")
         stale = False
         for credentials in offered:
-            verdict = self._judge(credentials, request, now, source)
+            verdict = self._judge(credentials, request, now, source, limited_as)
             if verdict is _Verdict.GOOD:
-                return self._identify(credentials.username, request, trusts_peer)
+                return self._identify(credentials.username, request.from_.uri)
             stale = stale or verdict is _Verdict.STALE
         raise RemoteProtocolError(
             _describe(offered, stale),
@@ -188,7 +185,12 @@ class Authenticator:
         )
 
     def _judge(
-        self, credentials: Credentials, request: Request, now: float, source: str
+        self,
+        credentials: Credentials,
+        request: Request,
+        now: float,
+        source: str,
+        limited_as: str,
     ) -> _Verdict:
         if not credentials.nonce or not credentials.response:
             # RFC 8760 2.7: a client that introduces itself before there was a challenge.
@@ -196,12 +198,28 @@ class Authenticator:
         if credentials.algorithm not in self._algorithms or not self._takes_qop(credentials):
             return _Verdict.BAD
         _check_uri(credentials.uri, request.uri)
+        is_there = self._nonces.issued(credentials.nonce, source)
+        guesser = limited_as if is_there or not limited_as else limited_as + _ELSEWHERE
+        if not self._may_guess(guesser, now, is_there=is_there):
+            return _Verdict.BAD
         if not self._is_right(credentials, request.method):
+            if self._guesses is not None and guesser:
+                self._guesses.take(guesser, now)
             return _Verdict.BAD
         count = None if credentials.qop is None else int(credentials.nonce_count or "", 16)
         if credentials.opaque or not self._nonces.use(credentials.nonce, count, now, source):
             return _Verdict.STALE
         return _Verdict.GOOD
+
+    def _may_guess(self, guesser: str, now: float, *, is_there: bool) -> bool:
+        """Tell whether a digest is looked at; raises RemoteProtocolError (503) if that is final."""
+        if self._guesses is None or not guesser or not self._guesses.wait(guesser, now):
+            return True
+        if is_there:
+            raise RemoteProtocolError(
+                "too many wrong passwords", 503, [retry_after(self._guesses, guesser, now)]
+            )
+        return False
 
     def _takes_qop(self, credentials: Credentials) -> bool:
         return self._allows_no_qop if credentials.qop is None else credentials.qop == AUTH
@@ -214,23 +232,14 @@ class Authenticator:
         expected = compute_response(ha1, credentials, method)
         return responses_agree(expected, credentials.response) and known is not None
 
-    def _identify(self, username: str, request: Request, trusts_peer: bool) -> Authenticated:
-        uris = [request.from_.uri]
-        if trusts_peer:
-            values = request.headers.values("P-Asserted-Identity")
-            uris += [NameAddr.parse(value).uri for value in values]
-        identity = _find_identity(username, self._realm, uris)
-        if identity is None:
+    def _identify(self, username: str, uri: SipURI | OtherURI) -> Authenticated:
+        """Let a user be user@realm alone: the user to the letter, the realm in any case."""
+        if not isinstance(uri, SipURI) or (uri.user, uri.host.lower()) != (
+            username,
+            self._realm.lower(),
+        ):
             raise RemoteProtocolError(f"{_shown(username)} says to be somebody else", 403)
-        return Authenticated(username, self._realm, identity)
-
-
-def _find_identity(username: str, realm: str, uris: Iterable[SipURI | OtherURI]) -> SipURI | None:
-    """Return the first URI that is user@realm: the user to the letter, the realm in any case."""
-    for uri in uris:
-        if isinstance(uri, SipURI) and uri.user == username and uri.host.lower() == realm.lower():
-            return uri
-    return None
+        return Authenticated(username, self._realm, uri)
 
 
 def _check_method(method: str) -> None:

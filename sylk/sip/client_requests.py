@@ -3,6 +3,8 @@
 Both travel the same hop as the INVITE: same top Via, same Route, same Request-URI.
 """
 
+from collections.abc import Sequence
+
 from sylk.sip.cseq import CSeq
 from sylk.sip.headers import Headers
 from sylk.sip.message import DEFAULT_MAX_FORWARDS, Request, Response
@@ -13,9 +15,12 @@ def make_ack(invite: Request, response: Response) -> Request:
     return _same_hop(invite, "ACK", response.headers.get("To"))
 
 
-def make_cancel(invite: Request) -> Request:
-    """Return the CANCEL for an INVITE (RFC 3261 section 9.1)."""
-    return _same_hop(invite, "CANCEL", invite.headers.get("To"))
+def make_cancel(invite: Request, headers: Sequence[tuple[str, str]] = ()) -> Request:
+    """Return the CANCEL for an INVITE (RFC 3261 section 9.1), with a Reason perhaps."""
+    cancel = _same_hop(invite, "CANCEL", invite.headers.get("To"))
+    for name, value in headers:
+        cancel.headers.add(name, value)
+    return cancel
 
 
 def _same_hop(invite: Request, method: str, to: str | None) -> Request:

@@ -9,6 +9,10 @@ A refusal in a dialog goes through a transaction, as its reason may be gone when
 again. OPTIONS outside of a dialog is answered without state too. No refusal repeats more than what
 the request brought in Via, From, To, Call-ID and CSeq, so that it does not serve to amplify.
 
+Whether a request outside of a dialog is taken at all is asked first (8.2), of `admit`, and before
+there is anything that would be kept of it (26.3.2.4). A retransmission of what was admitted finds
+its transaction and is not asked about again; one of what was refused is.
+
 The caller gives in one message at a time and takes all events before the next: what it does with
 one event, `add_dialog` above all, counts for the next message.
 """
@@ -17,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from sylk.errors import RemoteProtocolError
+from sylk.sip.asserted_identity import Identity
 from sylk.sip.capabilities import Capabilities
 from sylk.sip.checks import check_message
 from sylk.sip.dialog import Dialog
@@ -43,7 +48,8 @@ from sylk.sip.layer_events import (
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import MalformedMessage
 from sylk.sip.pending import PendingTransactions
-from sylk.sip.request_checks import check_extensions_and_content, check_method_and_uri
+from sylk.sip.request_checks import Admit, check_extensions_and_content, check_method_and_uri
+from sylk.sip.source_limits import SentNoAnswer
 from sylk.sip.stateless import StatelessAnswers, stamp_malformed
 from sylk.sip.timers import Timers
 from sylk.sip.transaction import ClientTransaction, ServerTransaction, Transaction
@@ -73,7 +79,8 @@ class UserAgentCore:
 
     `methods` are those the server takes, `supported` its option tags, `accept` the media types of
     bodies by method (a method that is missing there takes any body). `random_token` returns text
-    of token characters that nobody can guess, with at least 64 bits of randomness.
+    of token characters that nobody can guess, with at least 64 bits of randomness. Without
+    `admit` everybody is welcome.
     """
 
     def __init__(
@@ -86,10 +93,13 @@ class UserAgentCore:
         timers: Timers | None = None,
         random_token: Callable[[], str],
         max_transactions: int = MAX_TRANSACTIONS,
+        admit: Admit | None = None,
+        event_packages: Sequence[str] = (),
     ) -> None:
-        self._capabilities = Capabilities(methods, supported, accept, server_name)
+        self._admit = admit
+        self._capabilities = Capabilities(methods, supported, accept, server_name, event_packages)
         self._random_token = random_token
-        self._stateless = StatelessAnswers(random_token())
+        self._stateless = StatelessAnswers(random_token(), self._capabilities)
         self._layer = TransactionLayer(
             timers,
             max_transactions=max_transactions,
@@ -161,6 +171,10 @@ class UserAgentCore:
             self._pending.add_client(transaction)
         self._run(now)
         return transaction
+
+    def describe(self, request: Request) -> None:
+        """Write into a request of ours what sending adds to it, but for its Via."""
+        self._capabilities.describe(request, request.method)
 
     def send_stateless(self, message: Message, flow: Flow, sent_by: Address | None = None) -> None:
         """Send an ACK for a 2xx, or a response, without a transaction.
@@ -253,7 +267,10 @@ class UserAgentCore:
             self._receive_ack(request)
             return
         dialog: Dialog | None = None
+        identity: Identity | None = None
         try:
+            if self._admit and request.to.tag is None and request.method != "CANCEL":
+                identity = self._admit(request, unmatched.flow, now)
             check_method_and_uri(request, unmatched.flow, self._capabilities)
             if request.method == "CANCEL":
                 self._receive_cancel(unmatched, now)
@@ -261,21 +278,22 @@ class UserAgentCore:
             dialog = self._find_dialog(request)
             check_extensions_and_content(request, self._capabilities)
             if request.method == "OPTIONS" and dialog is None:
-                tag = self._stateless.tag(request)
-                answer = self._capabilities.options_answer(request, tag)
-                self.send_stateless(answer, unmatched.reply_flow)
+                back = unmatched.reply_flow
+                self._layer.send_stateless(self._stateless.options_answer(request, back), back)
                 return
             tag = self.new_tag() if dialog is None else dialog.local_tag
             transaction = self._layer.accept_request(unmatched, tag, now)
+        except SentNoAnswer:
+            return
         except RemoteProtocolError as error:
             self._refuse(unmatched, error, dialog, now)
             return
-        self._deliver_request(transaction, unmatched.flow, dialog, now)
+        incoming = IncomingRequest(transaction, request, unmatched.flow, dialog, identity)
+        self._deliver_request(incoming, now)
 
-    def _deliver_request(
-        self, transaction: ServerTransaction, flow: Flow, dialog: Dialog | None, now: float
-    ) -> None:
-        request = transaction.request
+    def _deliver_request(self, incoming: IncomingRequest, now: float) -> None:
+        transaction, request = incoming.transaction, incoming.request
+        dialog, flow = incoming.dialog, incoming.flow
         if dialog is not None:
             try:
                 self._check_order(request, dialog)
@@ -290,7 +308,7 @@ class UserAgentCore:
         if request.method == "INVITE":
             self.respond(transaction, Response.to_request(request, 100), now)
         transaction.announced = True
-        self._events.append(IncomingRequest(transaction, request, flow, dialog))
+        self._events.append(incoming)
 
     def _find_dialog(self, request: Request) -> Dialog | None:
         if request.to.tag is None:
@@ -368,7 +386,7 @@ class UserAgentCore:
     def _refuse_stateless(
         self, request: Request, back: Flow, flow: Flow, error: RemoteProtocolError
     ) -> None:
-        self.send_stateless(self._stateless.refusal(request, error), back)
+        self._layer.send_stateless(self._stateless.refusal(request, error, back), back)
         self._events.append(Refused(request, flow, error.status, str(error)))
 
     def _refuse_malformed(self, error: MalformedMessage, flow: Flow) -> None:

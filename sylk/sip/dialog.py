@@ -25,6 +25,7 @@ from sylk.sip.uri import SipURI
 TARGET_REFRESH_METHODS = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
 # RFC 3261 8.1.1.5 lets us choose; a small number leaves all the room there is.
 FIRST_CSEQ = 1
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
 # When a request out of order may be tried again, in seconds.
 RETRY_AFTER_OUT_OF_ORDER = 1
 
@@ -175,13 +176,19 @@ class Dialog:
         return self._request(method, self.local_cseq, headers, body, content_type)
 
     def make_ack(
-        self, invite_cseq_number: int, *, body: bytes = b"", content_type: str | None = None
+        self,
+        invite_cseq_number: int,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str | None = None,
     ) -> Request:
         """Return the ACK for a 2xx to our INVITE of that number (13.2.2.4); the body is an answer.
 
-        Send the same ACK again for each retransmission of the 2xx.
+        `headers` are the `credentials_of` that INVITE. Send the same ACK again for each
+        retransmission of the 2xx.
         """
-        return self._request("ACK", invite_cseq_number, (), body, content_type)
+        return self._request("ACK", invite_cseq_number, headers, body, content_type)
 
     def receive_request(self, request: Request) -> None:
         """Take note of a request of the peer, other than ACK and CANCEL (12.2.2).
@@ -248,6 +255,11 @@ class Dialog:
             body=body,
             content_type=content_type,
         )
+
+
+def credentials_of(invite: Request) -> list[tuple[str, str]]:
+    """Return the credentials in an INVITE: the ACK for its 2xx has to carry the same (13.2.2.4)."""
+    return [(name, value) for name in _CREDENTIALS for value in invite.headers.lines(name)]
 
 
 def _target_of(message: Message) -> SipURI:

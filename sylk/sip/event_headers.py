@@ -1,6 +1,7 @@
-"""The header fields of event notification: Event and Subscription-State (RFC 6665 section 8.2)."""
+"""The header fields of event notification (RFC 6665 section 8.2)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -120,6 +121,30 @@ class SubscriptionState:
         if self.retry_after is not None:
             return self.retry_after
         return DEFAULT_PROBATION if self.reason == "probation" else 0
+
+
+def allow_events_headers(packages: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the Allow-Events header field for these packages; without any there is none.
+
+    Raises LocalProtocolError for a package that is no token (section 8.4).
+    """
+    for package in packages:
+        if not is_token(package):
+            raise LocalProtocolError(f"{package!r} cannot name an event package")
+    return [("Allow-Events", ", ".join(packages))] if packages else []
+
+
+def check_event(request: Request, packages: Sequence[str]) -> None:
+    """Make sure that a SUBSCRIBE asks for one of these packages.
+
+    Raises RemoteProtocolError (489) with Allow-Events (section 4.2.1.1); their case is forgiven.
+    """
+    try:
+        package = EventType.of(request).package
+        if package.lower() not in (known.lower() for known in packages):
+            raise RemoteProtocolError(f"the event package {package[:64]!r} is not known here")
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(str(error), 489, allow_events_headers(packages)) from None
 
 
 def retry_after_of(message: Message) -> int | None:

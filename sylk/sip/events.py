@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sylk.sip.address import NameAddr
+from sylk.sip.asserted_identity import Identity
 from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
@@ -13,13 +15,25 @@ class IncomingRequest:
     """A new request that passed all checks; `respond` to its transaction.
 
     `dialog` is None for a request outside of a dialog, and for a NOTIFY that arrives before the
-    response to the SUBSCRIBE or REFER which asked for it (RFC 6665 section 4.4.1).
+    response to the SUBSCRIBE or REFER which asked for it (RFC 6665 section 4.4.1). `identity` is
+    what was found out when the request was admitted; None where nobody asked.
     """
 
     transaction: ServerTransaction
     request: Request
     flow: Flow
     dialog: Dialog | None
+    identity: Identity | None = None
+
+    @property
+    def sender(self) -> NameAddr:
+        """Who sent it, for those that he speaks with: go by this, not by From."""
+        return self.request.from_ if self.identity is None else self.identity.address
+
+    @property
+    def source(self) -> str:
+        """What limits count this request by; empty where none apply."""
+        return "" if self.identity is None else self.identity.source
 
 
 @dataclass(slots=True)

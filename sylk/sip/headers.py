@@ -54,6 +54,7 @@ _NAMES = (
     "Error-Info",
     "Expires",
     "In-Reply-To",
+    "Join",
     "Max-Forwards",
     "MIME-Version",
     "Min-Expires",

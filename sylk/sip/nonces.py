@@ -88,6 +88,10 @@ class Nonces:
         body = f"{int(now * _PER_SECOND):x}.{self._random_token()}"
         return f"{body}.{self._mac(body, source)}"
 
+    def issued(self, nonce: str, source: str = "") -> bool:
+        """Tell whether we issued `nonce` to this source, be it expired or used up."""
+        return self._expiry(nonce, source) is not None
+
     def use(self, nonce: str, count: int | None, now: float, source: str = "") -> bool:
         """Tell whether `nonce` is ours and still good for `count`, and use that count up.
 
@@ -124,11 +128,11 @@ class Nonces:
         """Return when a nonce of ours expires, None if it is not ours."""
         body, _, mac = nonce.rpartition(".")
         expected = self._mac(body, source).encode()
-        if not hmac.compare_digest(expected, mac.encode("utf-8", "surrogateescape")):
+        if not hmac.compare_digest(expected, mac.encode("utf-8", "surrogatepass")):
             return None
         return int(body.partition(".")[0], 16) / _PER_SECOND + self._lifetime
 
     def _mac(self, body: str, source: str) -> str:
         # The line break keeps the two apart: what we issue has none.
-        data = f"{body}\n{source}".encode("utf-8", "surrogateescape")
+        data = f"{body}\n{source}".encode("utf-8", "surrogatepass")
         return hmac.new(self._key, data, sha256).hexdigest()[:_MAC_DIGITS]

@@ -22,6 +22,7 @@ from sylk.sip.event_headers import (
     TERMINATED,
     EventType,
     SubscriptionState,
+    allow_events_headers,
     retry_after_of,
 )
 from sylk.sip.grammar import is_token
@@ -89,7 +90,7 @@ class NotifierUsage:
         self._core = core
         self._incoming = incoming
         self._limits = limits or SubscriptionLimits()
-        self._allow_events = [("Allow-Events", ", ".join(allow_events))] if allow_events else []
+        self._allow_events = allow_events_headers(allow_events)
         self._document = _Document()
         self._kept: _Document | None = None
         self._pacing = NotifyPacing(self._limits)

@@ -1,15 +1,20 @@
 """Is this a request that we take? The checks of RFC 3261 section 8.2, in its order.
 
-Each check raises RemoteProtocolError with the status and header fields to answer with. Between
-`check_method_and_uri` and `check_extensions_and_content` the core looks for the dialog, or for a
-request that came twice (8.2.2.2).
+Each check raises RemoteProtocolError with the status and header fields to answer with. The first
+one, who asks at all, is `Admit`, which the core is given. Between `check_method_and_uri` and
+`check_extensions_and_content` the core looks for the dialog, or for a request that came twice
+(8.2.2.2).
 """
 
+from collections.abc import Callable
+
 from sylk.errors import RemoteProtocolError
+from sylk.sip.asserted_identity import Identity
 from sylk.sip.capabilities import Capabilities
 from sylk.sip.flow import Flow
 from sylk.sip.grammar import parse_params
 from sylk.sip.message import Request
+from sylk.sip.replaces import read_reference
 from sylk.sip.uri import SipURI
 
 # What a user agent can be expected to have heard of: 405 for these, 501 for others.
@@ -19,12 +24,21 @@ _LATER_METHODS = (
     *("INFO", "REFER", "MESSAGE", "UPDATE"),
 )
 KNOWN_METHODS = frozenset(_REQUIRED_METHODS + _LATER_METHODS)
+Admit = Callable[[Request, Flow, float], Identity | None]
+"""Tells who sent a request outside of a dialog, at a time; raises RemoteProtocolError to refuse it.
+
+It is not asked about ACK, which gets no answer, and CANCEL, which nobody can be challenged for.
+"""
+
 # How many bad extensions a 420 lists, so that the answer to a long list stays short.
 MAX_UNSUPPORTED_LISTED = 16
 
 
 def check_method_and_uri(request: Request, flow: Flow, capabilities: Capabilities) -> None:
-    """Refuse methods, schemes and transports that we do not serve (8.2.1, 8.2.2.1)."""
+    """Refuse methods, schemes and transports that we do not serve (8.2.1, 8.2.2.1).
+
+    A Replaces or Join that makes no sense is refused too (RFC 3891 section 3, RFC 3911 section 4).
+    """
     if request.method not in capabilities.methods:
         known = request.method in KNOWN_METHODS
         raise RemoteProtocolError(
@@ -40,6 +54,7 @@ def check_method_and_uri(request: Request, flow: Flow, capabilities: Capabilitie
         raise RemoteProtocolError(
             "a sips URI without TLS", 480, [("Warning", f'380 {host} "SIPS Not Allowed"')]
         )
+    read_reference(request)
 
 
 def check_extensions_and_content(request: Request, capabilities: Capabilities) -> None:

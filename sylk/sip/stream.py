@@ -44,6 +44,10 @@ class StreamParser:
         self._message_length = 0
         self._body_start = 0
         self._failure: MalformedMessage | None = None
+        self.keep_octets = False
+        """Whether to keep the octets of each message, which costs a copy; for those who trace."""
+        self.octets = b""
+        """The octets of the message, or of the fault, that came last, if they are kept."""
 
     @property
     def is_idle(self) -> bool:
@@ -76,6 +80,8 @@ class StreamParser:
         except MalformedMessage as error:
             if error.framing_lost:
                 self._failure = error
+                if self.keep_octets:
+                    self.octets = bytes(self._buffer)
                 self._buffer.clear()
             raise
 
@@ -146,6 +152,8 @@ class StreamParser:
         if head is None or len(self._buffer) < self._message_length:
             return None
         body = bytes(self._buffer[self._body_start : self._message_length])
+        if self.keep_octets:
+            self.octets = bytes(self._buffer[: self._message_length])
         del self._buffer[: self._message_length]
         self._head = None
         self._searched = 0

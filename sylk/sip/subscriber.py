@@ -10,6 +10,7 @@ its own if the user wants that (section 4.4.1).
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
@@ -94,6 +95,7 @@ class SubscriberUsage:
             None if is_refer else request.expires, self._timers.timer_f, refresh_at, now
         )
         self._asking: int | None = request.cseq.number
+        self._asked = request
         self._subscribed = False
         self._events: deque[SubscriberEvent] = deque()
         self._requests: list[tuple[Request, Dialog | None]] = [(request, None)]
@@ -104,6 +106,31 @@ class SubscriberUsage:
         """End it; it is over with the last NOTIFY, or when that does not come within 64·T1."""
         if self._step(SubscriberInput.UNSUBSCRIBE) is SubscriberAction.SEND_UNSUBSCRIBE:
             self._subscribe_again(0, now)
+
+    @property
+    def asked(self) -> Request | None:
+        """The request of ours that waits for its answer; None if that does not matter any more."""
+        if self._asking is None or self.state is SubscriberState.LEAVING:
+            return None
+        return None if self._asked is self.request and self._is_standing else self._asked
+
+    @property
+    def notifier_tag(self) -> str:
+        """The tag of who tells us, by which one that it was forked to is told from another."""
+        return "" if self.dialog is None else self.dialog.remote_tag
+
+    def ask_again(self, headers: Sequence[tuple[str, str]], now: float) -> None:
+        """Send `asked` once more, with these header fields: the answer to a challenge.
+
+        It gets the next CSeq (RFC 3261 section 22.2). Raises LocalProtocolError when nothing waits.
+        """
+        asked = self.asked
+        if asked is None:
+            raise LocalProtocolError("there is nothing to send again")
+        if asked is self.request:
+            self._ask_again(now, headers)
+        else:
+            self._subscribe_again(asked.expires or 0, now, headers)
 
     # What comes from the peer
 
@@ -164,8 +191,10 @@ class SubscriberUsage:
         if deadline is None or now < deadline:
             return
         if self._lifetime.is_overdue(now):
+            # Timer F of the first SUBSCRIBE ends at the same time: there was no answer either.
+            status = 408 if self.state is SubscriberState.ASKING else None
             self._step(SubscriberInput.OVERDUE)
-            self._finish("no NOTIFY came", resubscribe_after=0)
+            self._finish("no NOTIFY came", status, resubscribe_after=0)
         elif self._lifetime.is_expired(now):
             self._step(SubscriberInput.EXPIRE)
             self._finish("could not be refreshed", resubscribe_after=0)
@@ -290,19 +319,26 @@ class SubscriberUsage:
 
     # What we send
 
-    def _ask_again(self, now: float) -> None:
-        """Ask outside of a dialog for the time that the 423 wants, with the tag of before."""
+    def _ask_again(self, now: float, further: Sequence[tuple[str, str]] = ()) -> None:
+        """Ask outside of a dialog once more, for the time that a 423 wants, with the same tag."""
         old = self.request
         headers = old.headers.copy()
         headers.remove("Via")
         headers.set("CSeq", str(CSeq(old.cseq.number + 1, old.method)))
-        headers.set("Expires", str(self._lifetime.asked))
-        self.request = Request(old.method, old.uri, headers, old.body)
+        if old.method == "SUBSCRIBE":
+            headers.set("Expires", str(self._lifetime.asked))
+        for name, _ in further:
+            headers.remove(name)
+        for name, value in further:
+            headers.add(name, value)
+        self.request = self._asked = Request(old.method, old.uri, headers, old.body)
         self._asking = self.request.cseq.number
         self._lifetime.begin(now)
         self._requests.append((self.request, None))
 
-    def _subscribe_again(self, expires: int, now: float) -> None:
+    def _subscribe_again(
+        self, expires: int, now: float, further: Sequence[tuple[str, str]] = ()
+    ) -> None:
         assert self.dialog is not None
         request = self.dialog.make_request(
             "SUBSCRIBE",
@@ -311,8 +347,10 @@ class SubscriberUsage:
                 ("Event", str(self.event)),
                 ("Expires", str(expires)),
                 *(("Accept", value) for value in self.request.headers.lines("Accept")),
+                *further,
             ],
         )
+        self._asked = request
         self._asking = request.cseq.number
         self._lifetime.begin(now)
         self._requests.append((request, self.dialog))

@@ -3,6 +3,7 @@
 A transaction does nothing by itself: `TransactionLayer` looks up what to do and does it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sylk.sip.deadlines import Deadline
@@ -64,6 +65,8 @@ class ClientTransaction(Transaction):
 
     ack: Request | None = field(default=None, init=False, repr=False)
     cancel_wanted: bool = field(default=False, init=False)
+    cancel_headers: Sequence[tuple[str, str]] = field(default=(), init=False, repr=False)
+    """What the CANCEL tells beside what it must: why (RFC 3326)."""
 
     @property
     def table(self) -> Table:

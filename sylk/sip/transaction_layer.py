@@ -326,7 +326,7 @@ class TransactionLayer:
         elif action is Action.DEFER_CANCEL:
             transaction.cancel_wanted = True
         else:
-            cancel = make_cancel(transaction.request)
+            cancel = make_cancel(transaction.request, transaction.cancel_headers)
             key = client_key(cancel.top_via.branch or "", "CANCEL")
             if key not in self._clients:
                 self._start_client(cancel, transaction.flow, key, now)

@@ -4,12 +4,15 @@ Time is a number that tests move. A message on the line is called by who sent it
 such as "alice INVITE" or "bob 200 INVITE".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sylk.call.leg import SDP
 from sylk.call.media import ChatCapabilities
 from sylk.call.offer_answer import Negotiation
-from sylk.call.usage import Ended, Established, InviteUsage, UsageEvent
+from sylk.call.session_timer import SessionTimerSettings, first_headers
+from sylk.call.usage import InviteUsage
+from sylk.call.usage_events import Ended, Established, UsageEvent
 from sylk.call.usage_table import State
 from sylk.msrp.uri import parse_path
 from sylk.sip.address import NameAddr
@@ -27,8 +30,9 @@ from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Address, Flow
 from sylk.sip.message import Message, Request, Response, make_request
 from sylk.sip.parser import parse_message
+from sylk.sip.transaction import ClientTransaction
 from sylk.sip.uri import SipURI
-from tests.sip.user_agents import make_core
+from tests.sip.user_agents import METHODS, tokens
 
 CAPABILITIES = ChatCapabilities()
 
@@ -40,16 +44,28 @@ def path_of(name: str, host: str) -> str:
 class Phone:
     """One user agent with one call, and a diary of what happened to it."""
 
-    def __init__(self, name: str, host: str, peer_host: str) -> None:
+    def __init__(
+        self, name: str, host: str, peer_host: str, methods: Sequence[str] = METHODS
+    ) -> None:
         self.name = name
-        self.core: UserAgentCore = make_core(prefix=name)
+        self.core = UserAgentCore(
+            methods=methods,
+            supported=["timer"],
+            accept={"INVITE": [SDP], "UPDATE": [SDP]},
+            server_name=name,
+            random_token=tokens(name),
+        )
         self.address: Address = (host, 5060)
         self.flow = Flow("udp", self.address, (peer_host, 5060))
         self.contact = f"<sip:{name}@{host}>"
         self.negotiation = Negotiation(parse_path(path_of(name, host)), host, "Sylk", 7)
         self.usage: InviteUsage | None = None
+        self.session_timer = SessionTimerSettings(0)
+        self.random: Callable[[], float] = lambda: 0.5
         self.invites: list[IncomingRequest] = []
         self.events: list[UsageEvent] = []
+        # A transaction keeps its request, so that no other one gets its id.
+        self._sent: dict[int, ClientTransaction] = {}
 
     @property
     def call(self) -> InviteUsage:
@@ -74,6 +90,7 @@ class Phone:
         return [event for event in self.events if isinstance(event, Ended)]
 
     def make_invite(self, target: str, offer: bytes) -> Request:
+        headers = [("Contact", self.contact), *first_headers(self.session_timer)]
         return make_request(
             "INVITE",
             SipURI.parse(target),
@@ -81,14 +98,21 @@ class Phone:
             NameAddr.parse(f"<{target}>"),
             f"call-of-{self.name}",
             1,
-            headers=[("Contact", self.contact)],
+            headers=headers,
             body=offer,
             content_type="application/sdp" if offer else None,
         )
 
     def make_call(self, target: str, now: float) -> InviteUsage:
         request = self.make_invite(target, self.negotiation.make_offer())
-        self.usage = InviteUsage(self.core, self.negotiation, request, self.contact)
+        self.usage = InviteUsage(
+            self.core,
+            self.negotiation,
+            request,
+            self.contact,
+            random=self.random,
+            session_timer=self.session_timer,
+        )
         transaction = self.core.send_request(request, self.flow, self.address, now)
         self.usage.client_transaction = transaction
         return self.usage
@@ -101,7 +125,9 @@ class Phone:
             self.negotiation,
             incoming.request,
             self.contact,
+            random=self.random,
             server_transaction=incoming.transaction,
+            session_timer=self.session_timer,
         )
         return self.usage
 
@@ -131,12 +157,16 @@ class Phone:
         if usage.cancel_wanted and usage.client_transaction is not None:
             usage.cancel_wanted = False
             self.core.cancel(usage.client_transaction, now)
+        cancelled = usage.request_to_cancel()
+        if cancelled is not None:
+            self.core.cancel(self._sent[id(cancelled)], now)
         requests = usage.requests_to_send()
         for request, _ in requests:
             if request.method == "ACK":
                 self.core.send_stateless(request, self.flow, self.address)
             else:
-                self.core.send_request(request, self.flow, self.address, now)
+                transaction = self.core.send_request(request, self.flow, self.address, now)
+                self._sent[id(request)] = transaction
         while (event := usage.next_event()) is not None:
             self.events.append(event)
         return bool(requests)
@@ -202,9 +232,11 @@ class Transit:
 class Line:
     """What lies between two phones. `lose` and `delay` are asked for each message."""
 
-    def __init__(self) -> None:
-        self.alice = Phone("alice", "192.0.2.1", "192.0.2.2")
-        self.bob = Phone("bob", "192.0.2.2", "192.0.2.1")
+    def __init__(
+        self, methods_of_alice: Sequence[str] = METHODS, methods_of_bob: Sequence[str] = METHODS
+    ) -> None:
+        self.alice = Phone("alice", "192.0.2.1", "192.0.2.2", methods_of_alice)
+        self.bob = Phone("bob", "192.0.2.2", "192.0.2.1", methods_of_bob)
         self.now = 0.0
         self.lose: Callable[[str], bool] = lambda label: False
         self.delay: Callable[[str], bool] = lambda label: False
@@ -214,6 +246,7 @@ class Line:
 
     @property
     def labels(self) -> list[str]:
+        """What has been sent until now, in order."""
         return [label for _, label in self.log]
 
     def times(self, label: str) -> list[float]:
@@ -302,6 +335,10 @@ class Line:
         ack = dialog.make_ack(number, body=answer, content_type="application/sdp")
         self.alice.core.send_stateless(ack, self.alice.flow, self.alice.address)
         self.settle()
+
+    def since(self, count: int) -> list[str]:
+        """Return what has been sent but for the first `count` messages."""
+        return self.labels[count:]
 
     def establish(self) -> None:
         """Let bob accept the call of alice."""

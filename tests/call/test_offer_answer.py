@@ -9,6 +9,7 @@ from sylk.call.offer_answer import Negotiation, NegotiationState
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp.uri import parse_path
 from sylk.payload.sdp import (
+    MAX_MEDIA,
     Attribute,
     Connection,
     MediaDescription,
@@ -301,6 +302,144 @@ def test_a_chat_that_turns_unusable_is_refused_and_the_old_one_stands() -> None:
     assert read(ours.receive_offer(description(chat_line()))) == answer
 
 
+# Hold
+
+
+def direction_of(data: bytes) -> str:
+    return read(data).media[0].direction
+
+
+@pytest.mark.parametrize(
+    ("offered", "free", "holding", "held"),
+    [
+        (None, "sendrecv", "sendonly", False),
+        ("sendrecv", "sendrecv", "sendonly", False),
+        ("sendonly", "recvonly", "inactive", True),
+        ("recvonly", "sendonly", "sendonly", False),
+        ("inactive", "inactive", "inactive", True),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_direction_is_answered(
+    offered: str | None, free: str, holding: str, held: bool, first: bool
+) -> None:
+    for holds, expected in ((False, free), (True, holding)):
+        ours = negotiation() if first else answered(chat_line())[0]
+        ours.holds = holds
+        assert direction_of(ours.receive_offer(description(chat_line(direction=offered)))) == (
+            expected
+        )
+        assert ours.is_held is held
+
+
+def test_our_hold_is_offered_kept_and_taken_back() -> None:
+    ours, answer = answered(chat_line())
+    held = read(ours.make_offer(hold=True))
+    assert held.media[0].direction == "sendonly"
+    assert held.origin.session_version == answer.origin.session_version + 1
+    ours.receive_answer(description(chat_line("active", direction="recvonly")))
+    assert ours.holds
+    assert not ours.is_held
+    # What the peer changes meanwhile does not end it, nor does an offer for another reason.
+    assert direction_of(ours.receive_offer(description(chat_line()))) == "sendonly"
+    assert direction_of(ours.make_offer()) == "sendonly"
+    ours.receive_answer(description(chat_line("active", direction="recvonly")))
+    back = read(ours.make_offer(hold=False))
+    assert back.media == answer.media
+    assert back.origin.session_version == held.origin.session_version + 1
+
+
+@pytest.mark.parametrize("direction", ["sendonly", "inactive"])
+def test_an_answer_may_hold_us_too(direction: str) -> None:
+    ours, _ = answered(chat_line())
+    ours.make_offer()
+    ours.receive_answer(description(chat_line("active", direction=direction)))
+    assert ours.is_held
+    ours.make_offer()
+    ours.receive_answer(description(chat_line("active")))
+    assert not ours.is_held
+
+
+def test_what_is_said_again_is_the_same_to_the_letter() -> None:
+    ours, _ = answered(audio_line(), chat_line(direction="sendonly"))
+    said = ours.receive_offer(description(audio_line(), chat_line(direction="sendonly")))
+    assert ours.make_offer(repeat=True) == said
+    ours.receive_answer(description(audio_line(0), chat_line("active", direction="sendonly")))
+    assert ours.is_held
+    assert ours.make_offer() != said
+
+
+# Offers of ours that are refused
+
+
+def test_an_offer_that_is_refused_leaves_everything_as_it_was() -> None:
+    ours, answer = answered(chat_line(direction="sendonly"))
+    refused = read(ours.make_offer(hold=True))
+    ours.withdraw_offer()
+    assert ours.state is NegotiationState.STABLE
+    assert not ours.holds
+    assert ours.is_held
+    assert read(ours.receive_offer(description(chat_line(direction="sendonly")))) == answer
+    # The number of the version that was refused is not used for anything else.
+    other = read(ours.receive_offer(description(chat_line())))
+    assert other.origin.session_version == refused.origin.session_version + 1
+
+
+def test_a_first_offer_can_be_withdrawn() -> None:
+    ours = negotiation()
+    ours.make_offer()
+    ours.withdraw_offer()
+    assert ours.state is NegotiationState.NONE
+    with pytest.raises(LocalProtocolError):
+        ours.withdraw_offer()
+
+
+# Lines that come and go
+
+
+def test_our_chat_may_be_switched_off_in_an_answer() -> None:
+    ours, _ = answered(audio_line(), chat_line())
+    ours.make_offer()
+    assert ours.receive_answer(description(audio_line(0), chat_line(port=0))) is None
+    assert ours.chat is None
+    assert ours.state is NegotiationState.STABLE
+
+
+@pytest.mark.parametrize("added", [audio_line(), chat_line()])
+def test_the_chat_is_not_exchanged_for_another_line(added: MediaDescription) -> None:
+    ours, answer = answered(chat_line(), audio_line(0))
+    for lines in ((chat_line(port=0), added), (chat_line(port=0), audio_line(0), added)):
+        with pytest.raises(RemoteProtocolError) as caught:
+            ours.receive_offer(description(*lines))
+        assert caught.value.status == 488
+        assert caught.value.headers[0][1].startswith("399 ")
+    assert read(ours.receive_offer(description(chat_line(), audio_line(0)))) == answer
+
+
+def test_the_chat_may_go_while_a_line_that_we_refused_is_still_offered() -> None:
+    ours, _ = answered(chat_line(), audio_line())
+    answer = read(ours.receive_offer(description(chat_line(port=0), audio_line())))
+    assert [line.port for line in answer.media] == [0, 0]
+    assert ours.chat is None
+
+
+def test_a_slot_that_is_used_again_is_refused_in_its_place() -> None:
+    ours, answer = answered(chat_line(), audio_line(0))
+    again = read(ours.receive_offer(description(chat_line(), chat_line(), audio_line())))
+    assert [line.port for line in again.media] == [2855, 0, 0]
+    assert again.media[0] == answer.media[0]
+    assert [line.media for line in again.media] == ["message", "message", "audio"]
+
+
+def test_lines_are_bounded() -> None:
+    ours, _ = answered(chat_line())
+    with pytest.raises(RemoteProtocolError) as caught:
+        ours.receive_offer(description(chat_line(), *[audio_line()] * MAX_MEDIA))
+    assert caught.value.status == 488
+    most = read(ours.receive_offer(description(chat_line(), *[audio_line()] * (MAX_MEDIA - 1))))
+    assert len(most.media) == MAX_MEDIA
+
+
 # TLS
 
 
@@ -331,6 +470,7 @@ def test_our_offer_over_tls_is_answered() -> None:
     assert line.protocol == TLS_PROTOCOL
     assert line.attributes_named("fingerprint") == [OUR_FINGERPRINT]
     chat = ours.receive_answer(description(secure_line("passive", "SHA-1 11")))
+    assert chat is not None
     assert chat.fingerprints == ("SHA-1 11",)
     assert ours.active
 

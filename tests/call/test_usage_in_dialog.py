@@ -2,7 +2,7 @@
 
 import pytest
 
-from sylk.call.usage import Ended
+from sylk.call.usage_events import Ended
 from sylk.call.usage_table import State
 from sylk.payload.sdp import SessionDescription
 from sylk.sip.message import Request, Response
@@ -213,7 +213,7 @@ def test_the_caller_takes_one_as_well() -> None:
         ("REFER", [("Refer-To", "<sip:x@example.com>")], 403),
         ("SUBSCRIBE", [("Event", "conference")], 489),
         ("NOTIFY", [("Event", "refer"), ("Subscription-State", "active")], 481),
-        ("UPDATE", [], 405),
+        ("UPDATE", [], 200),
         ("INFO", [], 405),
         ("OPTIONS", [], 200),
     ],

@@ -1,6 +1,6 @@
 """Tests of sylk.call.usage against its table: every input in every state, in any order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import pytest
@@ -8,14 +8,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sylk.call.usage import Ended, Established, InviteUsage
+from sylk.call.session_timer import SessionTimerSettings
+from sylk.call.usage import InviteUsage
+from sylk.call.usage_events import Ended, Established, HoldChanged
 from sylk.call.usage_table import Input, State, transition
 from sylk.errors import LocalProtocolError
 from sylk.sip.core import IncomingRequest
 from sylk.sip.message import Request, Response
 from tests.call.phones import CAPABILITIES, Line, Phone
-from tests.sip.user_agents import receive_one
+from tests.sip.user_agents import METHODS, receive_one
 
+WITHOUT_UPDATE = tuple(method for method in METHODS if method != "UPDATE")
 LONG = 300.0
 """Seconds in which everything that can fall due has done so."""
 
@@ -55,6 +58,21 @@ def subject_in(state: State) -> tuple[Line, Phone]:
     return line, subject
 
 
+def constant(fraction: float) -> Callable[[], float]:
+    return lambda: fraction
+
+
+def send_update(line: Line, has_offer: bool) -> None:
+    request = line.alice.dialog.make_request(
+        "UPDATE",
+        headers=[("Contact", line.alice.contact)],
+        body=line.alice.call.request.body if has_offer else b"",
+        content_type="application/sdp" if has_offer else None,
+    )
+    line.alice.send(request, line.now)
+    line.settle()
+
+
 def send_reinvite(line: Line) -> Request:
     request = line.alice.dialog.make_request(
         "INVITE",
@@ -92,6 +110,8 @@ def bye_from_peer(line: Line) -> IncomingRequest:
 
 def response_for(usage: InviteUsage, status: int, method: str) -> Response:
     response = Response.to_request(usage.request, status, to_tag="bob")
+    if method == "BYE" and usage.dialog is not None:
+        response.headers.set("To", str(usage.dialog.remote))
     response.headers.set("CSeq", f"1 {method}")
     response.headers.add("Contact", "<sip:bob@192.0.2.2>")
     return response
@@ -149,13 +169,30 @@ def test_every_input_in_every_state(state: State, happened: Input) -> None:
 class Calls(RuleBasedStateMachine):
     """A call on a line that reorders, repeats and loses, with users who do what they like."""
 
-    @initialize()
-    def call(self) -> None:
-        self.line = Line()
+    @initialize(
+        intervals=st.tuples(*[st.sampled_from([0, 100, 1800])] * 2),
+        methods=st.tuples(*[st.sampled_from([METHODS, WITHOUT_UPDATE])] * 2),
+        fractions=st.tuples(*[st.floats(0, 1, exclude_max=True)] * 2),
+    )
+    def call(
+        self,
+        intervals: tuple[int, int],
+        methods: tuple[Sequence[str], Sequence[str]],
+        fractions: tuple[float, float],
+    ) -> None:
+        self.line = Line(*methods)
+        for phone, interval, fraction in zip(self.phones, intervals, fractions, strict=True):
+            phone.session_timer = SessionTimerSettings(interval)
+            phone.random = constant(fraction)
         self.line.delay = lambda label: True
         self.reinvites: list[Request] = []
+        self.is_foreign = False
         self.line.alice.make_call("sip:bob@192.0.2.2", self.line.now)
         self.line.settle()
+
+    @property
+    def phones(self) -> tuple[Phone, Phone]:
+        return self.line.alice, self.line.bob
 
     def phone(self, is_alice: bool) -> Phone:
         return self.line.alice if is_alice else self.line.bob
@@ -200,10 +237,25 @@ class Calls(RuleBasedStateMachine):
             phone.usage.hang_up(self.line.now, "enough", 480)
             self.line.settle()
 
+    @rule(is_alice=st.booleans(), verb=st.sampled_from(["hold", "resume", "reoffer"]))
+    def change(self, is_alice: bool, verb: str) -> None:
+        phone = self.phone(is_alice)
+        if phone.usage is not None and phone.state is State.CONFIRMED:
+            getattr(phone.usage, verb)(self.line.now)
+            self.line.settle()
+
     @rule()
     def reinvite(self) -> None:
+        """Let alice's side send a re-INVITE that her usage knows nothing of."""
         if self.line.alice.state is State.CONFIRMED:
+            self.is_foreign = True
             self.reinvites.append(send_reinvite(self.line))
+
+    @rule(has_offer=st.booleans())
+    def update(self, has_offer: bool) -> None:
+        if self.line.alice.state is State.CONFIRMED:
+            self.is_foreign = True
+            send_update(self.line, has_offer)
 
     @precondition(lambda self: self.reinvites)
     @rule()
@@ -220,15 +272,30 @@ class Calls(RuleBasedStateMachine):
             assert told.count(Ended) <= 1
             assert told.count(Established) <= 1
             assert Ended not in told[:-1]
+            assert phone.usage is None or len(phone.usage.early_dialogs) <= 1
             assert (Ended in told) == (
                 phone.usage is not None and phone.usage.state is State.TERMINATED
             )
+
+    def both_agree(self) -> None:
+        """Once nothing is lost any more, each side knows whether the other one holds it."""
+        line = self.line
+        line.advance(45.0)
+        if self.is_foreign or any(p.usage is None for p in self.phones):
+            return
+        if all(phone.state is State.CONFIRMED for phone in self.phones):
+            assert line.alice.negotiation.holds is line.bob.negotiation.is_held
+            assert line.bob.negotiation.holds is line.alice.negotiation.is_held
+            for phone in self.phones:
+                held = [event.held for event in phone.events if isinstance(event, HoldChanged)]
+                assert phone.negotiation.is_held is (held[-1] if held else False)
 
     def teardown(self) -> None:
         line = self.line
         line.delay = lambda label: False
         line.release()
         self.take_call()
+        self.both_agree()
         self.hang_up(is_alice=True)
         self.hang_up(is_alice=False)
         line.advance(LONG)

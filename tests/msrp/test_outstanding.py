@@ -25,6 +25,9 @@ def test_the_number_of_requests_is_bounded() -> None:
     outstanding.add(b"t1", Purpose.BIND, b"", 0.0)
     with pytest.raises(LocalProtocolError):
         outstanding.add(b"t2", Purpose.BIND, b"", 0.0)
+    outstanding.add(b"t3", Purpose.KEEP_ALIVE, b"", 0.0)
+    with pytest.raises(LocalProtocolError):
+        outstanding.add(b"t4", Purpose.MESSAGE, b"", 0.0)
 
 
 def test_the_number_of_expected_reports_is_bounded() -> None:

@@ -61,6 +61,15 @@ def test_a_peer_that_does_not_answer_is_let_go() -> None:
     assert session.connection is None
 
 
+def test_a_peer_that_owes_as_many_answers_as_it_may_is_asked_and_let_go_too() -> None:
+    session, wire = bound_wire(make_session(max_transactions=2))
+    for _ in range(2):
+        session.send_message(b"x", b"text/plain", 55.0)
+    session.handle_deadline(60.0)
+    session.handle_deadline(90.0)
+    assert wire.events()[-1] == Closed("the peer does not answer")
+
+
 def test_keep_alive_can_be_off() -> None:
     session, _ = bound_wire(make_session(keepalive_interval=None))
     assert session.next_deadline() is None

@@ -12,6 +12,7 @@ from sylk.net.addresses import (
     local_address_towards,
     look_up,
     plain_address,
+    take_both_families,
 )
 
 
@@ -79,3 +80,11 @@ async def test_a_name_is_looked_up() -> None:
 async def test_a_name_that_nobody_has_says_so(host: str) -> None:
     with pytest.raises(TransportError):
         await look_up(host, 5060)
+
+
+@pytest.mark.parametrize(("host", "serves_both"), [("::", True), ("::1", False)])
+def test_only_the_address_of_both_families_serves_both(host: str, serves_both: bool) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        take_both_families(sock, host)
+        assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == (not serves_both)

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from sylk.errors import TransportError
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
 from sylk.net.stream import ByteStream
 
@@ -26,7 +27,7 @@ async def echo(stream: ByteStream) -> None:
 async def listening(
     *, max_connections: int = 10, host: str = "127.0.0.1"
 ) -> AsyncGenerator[TcpListener]:
-    listener = TcpListener(host, 0, max_connections=max_connections)
+    listener = TcpListener(host, 0, ConnectionLimits(max_connections))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listener.run, nursery, echo)
         yield listener
@@ -85,7 +86,7 @@ async def test_a_connection_that_fails_harms_no_other(
             raise error
         stream.try_send(b"fine")
 
-    listener = TcpListener("127.0.0.1", 0, max_connections=10)
+    listener = TcpListener("127.0.0.1", 0, ConnectionLimits(10))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listener.run, nursery, serve)
         bad, good = await connect(listener), await connect(listener)
@@ -100,7 +101,7 @@ async def test_a_connection_that_fails_harms_no_other(
 
 
 async def test_a_connection_that_was_reset_before_we_came_to_it_is_left_out() -> None:
-    listener = TcpListener("127.0.0.1", 0, max_connections=10)
+    listener = TcpListener("127.0.0.1", 0, ConnectionLimits(10))
     hasty = socket.create_connection(listener.local)
     hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     hasty.close()
@@ -115,17 +116,17 @@ async def test_a_connection_that_was_reset_before_we_came_to_it_is_left_out() ->
 
 
 async def test_a_port_in_use_says_which_and_why() -> None:
-    listener = TcpListener("127.0.0.1", 0, max_connections=1)
+    listener = TcpListener("127.0.0.1", 0, ConnectionLimits(1))
     port = listener.local[1]
     with pytest.raises(TransportError) as caught:
-        TcpListener("127.0.0.1", port, max_connections=1)
+        TcpListener("127.0.0.1", port, ConnectionLimits(1))
     listener.close()
     text = str(caught.value)
     assert text == f"cannot listen on tcp 127.0.0.1:{port}: Address already in use (EADDRINUSE)"
 
 
 async def test_closing_ends_the_run() -> None:
-    listener = TcpListener("127.0.0.1", 0, max_connections=1)
+    listener = TcpListener("127.0.0.1", 0, ConnectionLimits(1))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(listener.run, nursery, echo)
         await trio.testing.wait_all_tasks_blocked()
@@ -135,14 +136,14 @@ async def test_closing_ends_the_run() -> None:
 
 
 def test_a_port_can_be_closed_before_anything_runs() -> None:
-    TcpListener("127.0.0.1", 0, max_connections=1).close()
+    TcpListener("127.0.0.1", 0, ConnectionLimits(1)).close()
 
 
 async def test_used_up_descriptors_are_waited_for(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The limit is lowered to what is open, so that the next accept fails with EMFILE."""
-    listener = TcpListener("127.0.0.1", 0, max_connections=10)
+    listener = TcpListener("127.0.0.1", 0, ConnectionLimits(10))
     served = trio.Event()
 
     async def serve(stream: ByteStream) -> None:
@@ -171,3 +172,25 @@ def lowest_free_descriptor() -> int:
     descriptor = os.open(os.devnull, os.O_RDONLY)
     os.close(descriptor)
     return descriptor
+
+
+async def test_a_source_with_too_many_connections_is_closed_at_once() -> None:
+    limits = ConnectionLimits(100, max_per_source=2)
+    listener = TcpListener("127.0.0.1", 0, limits)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listener.run, nursery, echo)
+        first, second, third = [await connect(listener) for _ in range(3)]
+        assert await ask(first) == await ask(second) == b"hello"
+        assert await third.receive_some() == b""
+        other = socket.create_connection(listener.local, source_address=("127.0.0.2", 0))
+        elsewhere = trio.SocketStream(trio.socket.from_stdlib_socket(other))
+        assert await ask(elsewhere) == b"hello"
+        await first.aclose()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        fourth = await connect(listener)
+        assert await ask(fourth) == b"hello"
+        assert (listener.connections, listener.refused) == (3, 1)
+        for stream in (second, third, fourth, elsewhere):
+            await stream.aclose()
+        nursery.cancel_scope.cancel()
+    listener.close()

@@ -14,6 +14,7 @@ import trio.testing
 
 from sylk.errors import TransportError
 from sylk.net.certificate import ensure_certificate
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.sip.flow import Flow
@@ -326,7 +327,7 @@ async def test_a_reset_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> 
 
 async def test_too_many_connections() -> None:
     async with (
-        running(replace(SETTINGS, max_connections=1)) as endpoint,
+        running(replace(SETTINGS, connections=ConnectionLimits(1))) as endpoint,
         connected(endpoint) as first,
         connected(endpoint) as second,
     ):

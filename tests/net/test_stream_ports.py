@@ -7,6 +7,7 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.certificate import ensure_certificate
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.stream import ByteStream
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts
@@ -22,7 +23,7 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> TlsContexts:
 
 
 def make_ports(tcp: int | None, tls: int | None, contexts: TlsContexts | None) -> StreamPorts:
-    return StreamPorts(HOST, tcp, tls, contexts, max_connections=10, handshake_timeout=5.0)
+    return StreamPorts(HOST, tcp, tls, contexts, limits=ConnectionLimits(10), handshake_timeout=5.0)
 
 
 async def say_back(stream: ByteStream) -> None:

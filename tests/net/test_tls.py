@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sylk.errors import ConfigError, LocalProtocolError, TransportError
 from sylk.net.certificate import CertificateFiles, ensure_certificate, read_certificate
+from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
 from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream, TcpStream, connect_tcp
@@ -340,7 +341,7 @@ async def test_a_silent_peer_costs_until_the_deadline(
     contexts: TlsContexts, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Connections that say nothing, or stop in the handshake, leave nothing behind."""
-    listener = TcpListener("127.0.0.1", 0, max_connections=200)
+    listener = TcpListener("127.0.0.1", 0, ConnectionLimits(200))
     reasons: list[str] = []
 
     async def serve(stream: ByteStream) -> None:

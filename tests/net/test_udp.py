@@ -164,3 +164,27 @@ async def test_closing_from_inside_ends_the_run() -> None:
 
 def test_a_port_can_be_closed_before_anything_runs() -> None:
     bind_udp("127.0.0.1", 0).close()
+
+
+async def test_who_is_not_there_is_told_and_nobody_else_suffers() -> None:
+    """The system fails the next call, which has nothing to do with it: that one still goes out."""
+    with client() as gone:
+        nowhere = gone.getsockname()
+    told: list[Address] = []
+    done = trio.Event()
+
+    def lost(remote: Address) -> None:
+        told.append(remote)
+        done.set()
+
+    with port_on("127.0.0.1") as port, client() as other:
+        for number in range(3):
+            port.send(b"x", port.local, nowhere)
+            port.send(b"%d" % number, port.local, other.getsockname())
+            assert other.recv(10) == b"%d" % number
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(port.run, Received().take, lost)
+            with trio.fail_after(5):
+                await done.wait()
+            port.close()
+    assert set(told) == {nowhere}

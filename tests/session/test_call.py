@@ -11,6 +11,7 @@ from tests.peers import (
     PATIENCE,
     Callee,
     Caller,
+    MsrpListener,
     Scripted,
     assert_nothing_left,
     chat_offer,
@@ -69,13 +70,13 @@ async def test_the_end_is_told_once_with_its_reason() -> None:
         answer = await caller.ask("BYE", 'Reason: SIP;cause=200;text="enough"')
         assert answer.status == 200
         await assert_nothing_left(server)
-        assert ends == ['BYE (SIP;cause=200;text="enough")']
+        assert ends == ["BYE: enough"]
         (call,) = calls
         assert call.is_over
         assert call.call_id == caller.call_id
         error = call.ended_error()
         assert isinstance(error, SessionEnded)
-        assert (error.reason, error.status) == (ends[0], None)
+        assert (error.reason, error.status) == (ends[0], 200)
         # To hang up what is over changes nothing.
         call.hang_up("again", 500)
         assert call.reason == ends[0]
@@ -133,7 +134,7 @@ async def test_requests_in_the_dialog_are_answered() -> None:
             "REFER": 403,
             "SUBSCRIBE": 489,
             "INFO": 405,
-            "UPDATE": 405,
+            "UPDATE": 200,
             "PRACK": 405,
             "FOO": 501,
         }
@@ -213,3 +214,38 @@ async def test_a_cancel_after_the_200_changes_nothing() -> None:
         await caller.acknowledge()
         await caller.connect()
         assert await caller.send(None) == 200
+
+
+async def test_a_phone_that_answers_when_the_call_is_over_is_hung_up() -> None:
+    """Two phones have taken the call, and the faster one has hung up already."""
+    async with (
+        running_endpoint() as endpoint,
+        Callee() as callee,
+        MsrpListener() as listener,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def call() -> None:
+            with pytest.raises(SessionEnded):
+                async with Dialled(endpoint, callee.destination):
+                    raise AssertionError("it never stands")
+
+        nursery.start_soon(call)
+        await callee.receive("INVITE")
+        answer = chat_offer(listener.path, setup="passive")
+        await callee.reply("200 OK", answer, tag="first")
+        assert "tag=first" in (await callee.receive("ACK"))["To"]
+        assert (await callee.ask("BYE", tag="first")).status == 200
+        with trio.fail_after(PATIENCE):
+            await endpoint.wait_calls_over()
+        for _ in range(2):
+            await callee.reply("200 OK", answer, tag="second")
+            assert "tag=second" in (await callee.receive("ACK"))["To"]
+        await callee.reply("200 OK", answer, tag="third")
+        bye = await callee.receive("BYE")
+        while "tag=third" not in bye["To"]:
+            assert "tag=second" in bye["To"]
+            await callee.reply("200 OK", to=bye)
+            bye = await callee.receive("BYE")
+        await callee.reply("200 OK", to=bye)
+        await assert_nothing_left(endpoint)

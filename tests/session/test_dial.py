@@ -6,7 +6,9 @@ import trio.testing
 from trio.testing import MockClock
 
 from sylk.errors import SessionEnded, TransportError
-from sylk.session.dial import Credentials, Destination, Dialled
+from sylk.session.attempts import Destination
+from sylk.session.challenges import Credentials
+from sylk.session.dial import Dialled
 from sylk.session.endpoint import Endpoint
 from sylk.sip.address import NameAddr
 from sylk.sip.digest import compute_response, hash_password, parse_credentials

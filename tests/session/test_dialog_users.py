@@ -8,9 +8,12 @@ from trio.testing import MockClock
 from sylk.call.usage import InviteUsage
 from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
-from sylk.session.dialog_users import DialogUsers
+from sylk.session.dialog_users import MAX_LATE, DialogUsers
+from sylk.sip.address import NameAddr
 from sylk.sip.flow import Flow
-from sylk.sip.transaction import ServerTransaction
+from sylk.sip.message import Request, make_request
+from sylk.sip.transaction import ClientTransaction, ServerTransaction
+from sylk.sip.uri import SipURI
 from tests.call.phones import CAPABILITIES, Line, Phone
 from tests.session.desk import ClockedLine
 from tests.sip.watchers import TEXT
@@ -73,6 +76,8 @@ def test_a_call_is_found_by_its_dialog_while_that_stands() -> None:
     assert users.of_dialog(line.bob.dialog) is None
     users.follow(call)
     assert users.of_dialog(line.bob.dialog) is call
+    assert users.of_key(line.bob.dialog.key) is call
+    assert users.of_key(("another", *line.bob.dialog.key[1:])) is None
     line.settle()
     assert users.of_dialog(line.alice.dialog) is None, "the other side of it has another key"
     assert users.remove(call)
@@ -109,6 +114,74 @@ def test_a_call_of_ours_is_found_by_the_requests_that_it_has_sent() -> None:
     users.sent(transaction, call)
     assert users.remove(call)
     assert users.of_request(transaction) is None
+
+
+def test_a_call_of_ours_is_found_by_each_early_dialog() -> None:
+    line, users = Line(), DialogUsers()
+    line.call()
+    call = call_of(line.alice)
+    users.add(call)
+    line.bob.call.ring(line.now)
+    line.settle()
+    (early,) = call.early_dialogs
+    assert users.of_dialog(early) is None
+    users.follow(call)
+    assert users.of_dialog(early) is call
+    assert users.remove(call)
+    assert users.of_dialog(early) is None
+    assert users.is_empty
+
+
+def test_a_late_answer_of_another_phone_finds_the_call_that_is_over() -> None:
+    users = DialogUsers()
+    invites: list[ClientTransaction] = []
+    calls: list[Call] = []
+    for _ in range(MAX_LATE + 1):
+        line = Line()
+        line.establish()
+        call = call_of(line.alice)
+        users.add(call)
+        invite = call.usage.client_transaction
+        assert invite is not None
+        users.sent(invite, call)
+        line.alice.call.hang_up(line.now)
+        line.settle()
+        assert users.remove(call)
+        invites.append(invite)
+        calls.append(call)
+    assert users.is_empty
+    assert users.of_request(invites[0]) is None
+    assert [users.of_request(one) for one in invites[1:]] == calls[1:]
+
+
+def test_nothing_is_expected_of_an_invite_that_is_over() -> None:
+    line, users = Line(), DialogUsers()
+    line.establish()
+    call = call_of(line.alice)
+    users.add(call)
+    invite = call.usage.client_transaction
+    assert invite is not None
+    users.sent(invite, call)
+    line.advance(40.0)
+    assert users.remove(call)
+    assert users.of_request(invite) is None
+
+
+def test_invites_inside_a_call_are_forgotten_when_no_answer_can_come_any_more() -> None:
+    line, users = Line(), DialogUsers()
+    line.establish()
+    call = call_of(line.alice)
+    users.add(call)
+    transactions: list[ClientTransaction] = []
+    for _ in range(3):
+        request = line.alice.dialog.make_request("OPTIONS")
+        transaction = line.alice.core.send_request(
+            request, line.alice.flow, line.alice.address, line.now
+        )
+        users.sent(transaction, call)
+        transactions.append(transaction)
+        line.advance(40.0)
+    assert [users.of_request(one) for one in transactions] == [None, None, call]
 
 
 def test_a_flow_carries_calls_until_the_last_has_gone() -> None:
@@ -222,3 +295,51 @@ async def test_a_subscription_is_kept_as_a_call_is() -> None:
     users.follow(subscription)
     assert users.of_dialog(dialog) is None, "who is gone is not listed again"
     await users.wait_empty()
+
+
+def test_nothing_is_kept_of_who_is_gone() -> None:
+    users, line = DialogUsers(), Line()
+    line.call()
+    call = call_of(line.alice)
+    transaction = line.alice.call.client_transaction
+    assert transaction is not None
+    bye = ClientTransaction(call.request, call.flow, ("another",))
+    users.add(call)
+    users.expect_notify(call)
+    for sent in (transaction, bye):
+        users.sent(sent, call)
+        assert users.of_request(sent) is call
+    users.answered(bye)
+    assert users.of_request(bye) is None
+    assert not users.is_empty
+    users.sent(bye, call)
+    users.remove(call)
+    assert users.of_request(bye) is None
+    users.sent(bye, call)
+    assert users.of_request(bye) is None, "who is gone hears no more of what it sends"
+    users.answered(bye)
+
+
+def notify_for(call: Call, tag: str | None) -> Request:
+    to = call.request.from_ if tag is None else call.request.from_.with_tag(tag)
+    return make_request(
+        "NOTIFY",
+        SipURI.parse("sip:alice@192.0.2.1"),
+        NameAddr.parse("<sip:bob@192.0.2.2>;tag=b"),
+        to,
+        call.call_id,
+        1,
+    )
+
+
+def test_a_notify_before_the_dialog_finds_who_asked() -> None:
+    users, line = DialogUsers(), Line()
+    line.call()
+    call = call_of(line.alice)
+    users.add(call)
+    assert users.of_notify(notify_for(call, None)) is None, "it has asked for nothing"
+    users.expect_notify(call)
+    assert users.of_notify(notify_for(call, None)) is call
+    assert users.of_notify(notify_for(call, "other")) is None
+    users.remove(call)
+    assert users.of_notify(notify_for(call, None)) is None

@@ -6,11 +6,18 @@ import pytest
 
 from sylk.session.dialog_users import DialogUsers
 from sylk.session.dispatcher import Dispatcher
+from sylk.sip.address import NameAddr
 from sylk.sip.core import IncomingAck, IncomingCancel, IncomingRequest, IncomingResponse, Refused
 from sylk.sip.flow import Flow
-from sylk.sip.message import Response
+from sylk.sip.message import Response, make_request
+from sylk.sip.uri import SipURI
 from tests.call.phones import CAPABILITIES, Line
 from tests.session.test_dialog_users import call_of
+
+
+def nobody(_event: IncomingRequest) -> None:
+    raise AssertionError("nothing is for this one")
+
 
 UDP = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5060))
 
@@ -22,8 +29,32 @@ async def test_a_request_of_no_dialog_goes_to_whoever_takes_them() -> None:
     call = call_of(line.bob)
     assert call.usage.server_transaction is not None
     event = IncomingRequest(call.usage.server_transaction, call.request, UDP, None)
-    Dispatcher(DialogUsers(), taken.append).dispatch(event)
+    Dispatcher(DialogUsers(), taken.append, nobody).dispatch(event)
     assert taken == [event]
+
+
+async def test_a_request_for_who_is_gone_is_a_stray() -> None:
+    strays: list[IncomingRequest] = []
+    line = Line()
+    line.call()
+    line.bob.call.accept(CAPABILITIES, line.now)
+    line.settle()
+    transaction = call_of(line.bob).usage.server_transaction
+    assert transaction is not None
+    notify = make_request(
+        "NOTIFY",
+        SipURI.parse("sip:bob@192.0.2.2"),
+        NameAddr.parse("<sip:x@192.0.2.1>;tag=1"),
+        NameAddr.parse("<sip:bob@192.0.2.2>;tag=2"),
+        "unknown",
+        1,
+    )
+    of_dialog = IncomingRequest(transaction, call_of(line.bob).request, UDP, line.bob.dialog)
+    of_none = IncomingRequest(transaction, notify, UDP, None)
+    dispatcher = Dispatcher(DialogUsers(), nobody, strays.append)
+    dispatcher.dispatch(of_dialog)
+    dispatcher.dispatch(of_none)
+    assert strays == [of_dialog, of_none]
 
 
 async def test_what_belongs_to_nobody_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
@@ -35,8 +66,7 @@ async def test_what_belongs_to_nobody_is_dropped(caplog: pytest.LogCaptureFixtur
     transaction = call.usage.server_transaction
     assert transaction is not None
     invite = call.request
-    dispatcher = Dispatcher(DialogUsers(), lambda _: None)
-    dispatcher.dispatch(IncomingRequest(transaction, invite, UDP, line.bob.dialog))
+    dispatcher = Dispatcher(DialogUsers(), nobody, nobody)
     dispatcher.dispatch(IncomingAck(invite, line.bob.dialog))
     dispatcher.dispatch(IncomingCancel(transaction, invite))
     dispatcher.dispatch(IncomingResponse(None, Response.to_request(invite, 200)))
@@ -52,7 +82,7 @@ async def test_a_bug_is_logged_and_stays_where_it_was(caplog: pytest.LogCaptureF
     call = call_of(line.bob)
     assert call.usage.server_transaction is not None
     event = IncomingRequest(call.usage.server_transaction, call.request, UDP, None)
-    Dispatcher(DialogUsers(), fail).dispatch(event)
+    Dispatcher(DialogUsers(), fail, nobody).dispatch(event)
     (record,) = caplog.records
     assert record.getMessage() == "handling IncomingRequest failed"
     assert record.exc_info is not None
@@ -60,6 +90,6 @@ async def test_a_bug_is_logged_and_stays_where_it_was(caplog: pytest.LogCaptureF
 
 async def test_a_refusal_of_the_core_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "sylk.session")
-    Dispatcher(DialogUsers(), lambda _: None).dispatch(Refused(None, UDP, 400, "nonsense"))
+    Dispatcher(DialogUsers(), nobody, nobody).dispatch(Refused(None, UDP, 400, "nonsense"))
     (record,) = caplog.records
     assert record.getMessage() == "refused from 192.0.2.9:5060 with 400: nonsense"

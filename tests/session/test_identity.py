@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
-from sylk.session.identity import MAX_NAME, identity_of
+from sylk.session.identity import MAX_NAME, harmless, identity_of
 from sylk.sip.address import NameAddr
 
 
@@ -60,3 +60,14 @@ def test_whatever_can_be_read_can_be_shown(name: str, scheme: str, user: str, ho
     shown = found.render().encode()
     assert Address.parse(shown.decode()) == found
     assert found.uri.isascii()
+
+
+@given(st.text())
+def test_what_is_harmless_stays_and_nothing_else(text: str) -> None:
+    shown = harmless(text)
+    assert len(shown) == len(text)
+    assert harmless(shown) == shown
+    assert shown.encode().decode() == shown
+    assert not any(unfit in shown for unfit in "\n\r\t\0\x1b\x7f\x85\u2028\u202e\udcff")
+    if text.isprintable():
+        assert shown == text

@@ -18,6 +18,7 @@ class Office(Application):
     """Takes every request that is no call in the way that a test says."""
 
     name = "office"
+    event_packages = ("conference", "presence")
 
     def __init__(self, handle: Callable[[Requests], Awaitable[None]]) -> None:
         super().__init__(NoSettings())
@@ -111,7 +112,7 @@ async def test_what_the_application_leaves_unanswered_is_answered(method: str) -
         await trio.lowlevel.checkpoint()
 
     async with running_server(application=Office(ignore)) as server, Caller(server) as caller:
-        assert (await caller.ask(method)).status == 480
+        assert (await caller.ask(method, "Event: presence")).status == 480
 
 
 async def next_notify(caller: Caller) -> SipMessage:

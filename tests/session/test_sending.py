@@ -1,5 +1,6 @@
 """The ways of our requests: over which flow, to which place, and what becomes of one without."""
 
+import secrets
 import socket
 
 import pytest
@@ -7,10 +8,17 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from sylk.application import Application, NoSettings
 from sylk.errors import SessionEnded
-from sylk.session import Invitation
+from sylk.session import Invitation, SubscriptionRequest
 from sylk.session.dial import Dialled
+from sylk.session.endpoint import Endpoint
+from sylk.session.request_client import PlainRequest
+from sylk.session.sending import MAX_DATAGRAM, TCP_PATIENCE
+from sylk.sip.message import make_request
+from tests.end_to_end.wire_sip import SipMessage
 from tests.peers import (
+    DOMAIN,
     HOST,
     PATIENCE,
     Callee,
@@ -20,8 +28,11 @@ from tests.peers import (
     chat_offer,
     running_endpoint,
     running_server,
+    sip_port,
     take_message,
 )
+from tests.session.test_dial import connect_to
+from tests.session.wire_servers import ALICE, WireServer, response_to
 
 
 async def leave(invitation: Invitation) -> None:
@@ -179,3 +190,193 @@ async def test_a_peer_that_is_left_without_any_way_is_forgotten() -> None:
         await trio.testing.wait_all_tasks_blocked()
         may_leave.set()
         await assert_nothing_left(server)
+
+
+# The size of a request: RFC 3261 section 18.1.1
+
+
+async def send_options(endpoint: Endpoint, server: WireServer, size: int) -> SipMessage:
+    """Send an OPTIONS of `size` bytes to a UDP address, and return it as it came."""
+    target = server.destination("udp")
+    probe = make_request("OPTIONS", target.uri, ALICE, ALICE, "x" * 33, 1)
+    flow = await endpoint.sender.open_flow(target.uri, ("udp",))
+    room = size - endpoint.sender.size_of(probe, flow) - len("Subject: \r\n")
+    probe.headers.add("Subject", "x" * room)
+    assert endpoint.sender.size_of(probe, flow) == size
+    request = PlainRequest(endpoint, probe, flow)
+    endpoint.adopt(request)
+    came = await server.request("OPTIONS")
+    await server.answer(came, "200 OK")
+    with trio.fail_after(PATIENCE):
+        await request.done.wait()
+    return came
+
+
+async def test_a_request_of_1300_bytes_goes_over_udp_and_a_larger_one_over_tcp() -> None:
+    async with running_endpoint() as endpoint, WireServer("udp", "tcp") as server:
+        small = await send_options(endpoint, server, MAX_DATAGRAM)
+        assert len(small.raw) == MAX_DATAGRAM
+        assert small["Via"].startswith("SIP/2.0/UDP ")
+        large = await send_options(endpoint, server, MAX_DATAGRAM + 1)
+        assert len(large.raw) == MAX_DATAGRAM + 1
+        port = sip_port(endpoint, "tcp")
+        assert large["Via"].startswith(f"SIP/2.0/TCP {HOST}:{port};")
+        assert server.over == ["udp", "tcp"]
+        # The connection stands now, and the next large one leaves at once.
+        await send_options(endpoint, server, MAX_DATAGRAM + 1)
+        assert endpoint.transports.connection_count == 1
+        await assert_nothing_left(endpoint)
+
+
+async def test_where_tcp_is_refused_a_large_request_goes_over_udp() -> None:
+    async with running_endpoint() as endpoint, WireServer("udp") as server:
+        large = await send_options(endpoint, server, 2000)
+        assert large["Via"].startswith("SIP/2.0/UDP ")
+        assert server.over == ["udp"]
+        await assert_nothing_left(endpoint)
+
+
+async def test_where_nobody_answers_over_tcp_a_large_request_goes_over_udp(
+    jumping_clock: MockClock,
+) -> None:
+    """A port whose queue of connections is full answers no further one."""
+    async with running_endpoint() as endpoint, WireServer("udp") as server:
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM) as deaf:
+            await deaf.bind((HOST, server.port))
+            deaf.listen(0)
+            with socket.create_connection((HOST, server.port)):
+                large = await send_options(endpoint, server, 2000)
+                assert large["Via"].startswith("SIP/2.0/UDP ")
+                waited = jumping_clock.current_time()
+                assert waited >= TCP_PATIENCE
+                # It is remembered: the next one does not wait.
+                await send_options(endpoint, server, 2000)
+                assert jumping_clock.current_time() - waited < TCP_PATIENCE
+        await assert_nothing_left(endpoint)
+
+
+async def test_a_large_invite_goes_over_tcp_and_so_does_its_bye() -> None:
+    async with (
+        running_endpoint() as endpoint,
+        WireServer("udp", "tcp") as server,
+        trio.open_nursery() as nursery,
+    ):
+        left = trio.Event()
+
+        async def call() -> None:
+            subject = [("Subject", "x" * 1300)]
+            async with Dialled(endpoint, server.destination("udp"), headers=subject):
+                pass
+            left.set()
+
+        nursery.start_soon(call)
+        invite = await server.request("INVITE")
+        contact = f"Contact: <sip:bob@{HOST}:{server.port}>"
+        path = "msrp://127.0.0.1:2855/theirs;tcp"
+        answer = response_to(
+            invite, "200 OK", contact, "Content-Type: application/sdp", body=chat_offer(path)
+        )
+        await server.send(answer, invite)
+        await server.request("ACK")
+        peer = await connect_to(endpoint, invite, path)
+        await server.answer(await server.request("BYE"), "200 OK")
+        with trio.fail_after(PATIENCE):
+            await left.wait()
+        assert set(server.over) == {"tcp"}
+        assert "transport=tcp" not in invite["Contact"], "UDP is spoken there as well"
+        peer.close()
+        await assert_nothing_left(endpoint)
+
+
+class Large(Application):
+    """Tells subscribers a state that no datagram should hold, then a small one."""
+
+    name = "large"
+    event_packages = ("conference",)
+
+    def __init__(self) -> None:
+        super().__init__(NoSettings())
+
+    async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
+        held = await subscription.accept(b"x" * 2000, "text/plain")
+        held.end("noresource", b"small")
+
+
+@pytest.mark.parametrize("takes_tcp", [True, False])
+async def test_a_large_notify_goes_over_tcp_where_that_is_taken(takes_tcp: bool) -> None:
+    transports = ("udp", "tcp") if takes_tcp else ("udp",)
+    async with running_server(application=Large()) as server, WireServer(*transports) as phone:
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            await sock.bind((HOST, 0))
+            via = f"{HOST}:{sock.getsockname()[1]}"
+            contact = f"Contact: <sip:a@{HOST}:{phone.port}>"
+            subscribe = subscription(via, contact)
+            await sock.sendto(subscribe, (HOST, sip_port(server.endpoint, "udp")))
+            taken = take_message(await sock.recv(65536))
+            assert taken is not None
+            assert taken[0].status == 200
+        for size in (2000, 5):
+            notify = await phone.request("NOTIFY")
+            await phone.answer(notify, "200 OK")
+            assert len(notify.body) == size
+        assert phone.over[0] == ("tcp" if takes_tcp else "udp")
+        await assert_nothing_left(server)
+
+
+def subscription(via: str, contact: str, transport: str = "UDP") -> bytes:
+    lines = [
+        f"SUBSCRIBE sip:room@{DOMAIN} SIP/2.0",
+        f"Via: SIP/2.0/{transport} {via};branch=z9hG4bK{secrets.token_hex(8)};rport",
+        "Max-Forwards: 70",
+        f"From: <sip:a@{DOMAIN}>;tag=1",
+        f"To: <sip:room@{DOMAIN}>",
+        f"Call-ID: {secrets.token_hex(8)}",
+        "CSeq: 1 SUBSCRIBE",
+        "Event: conference",
+        "Expires: 600",
+        contact,
+        "Content-Length: 0",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+async def test_what_is_too_large_stays_on_the_flow_through_a_nat() -> None:
+    """Via and Contact name an address that is known behind the NAT alone."""
+    async with running_server(application=Large()) as server, WireServer("udp", "tcp") as phone:
+        subscribe = subscription("10.0.0.1:5060", "Contact: <sip:a@10.0.0.1>")
+        await phone.send_to(sip_port(server.endpoint, "udp"), subscribe)
+        for size in (2000, 5):
+            notify = await phone.request("NOTIFY")
+            assert len(notify.body) == size
+            await phone.answer(notify, "200 OK")
+        assert phone.over == ["udp", "udp"]
+        await assert_nothing_left(server)
+
+
+async def test_requests_of_a_dialog_stay_in_order_behind_one_that_waits() -> None:
+    """The BYE has nothing to look up and may not get past the ACK, which has."""
+    async with running_endpoint() as endpoint, WireServer("tcp") as server:
+        order: list[str] = []
+        async with trio.open_nursery() as nursery:
+
+            async def call() -> None:
+                async with Dialled(endpoint, server.destination("tcp")):
+                    raise AssertionError("there is no chat in the answer")
+
+            async def run() -> None:
+                with pytest.raises(SessionEnded):
+                    await call()
+
+            nursery.start_soon(run)
+            invite = await server.request("INVITE")
+            contact = f"Contact: <sip:bob@localhost:{server.port};transport=tcp>"
+            route = f"Record-Route: <sip:localhost:{server.port};transport=tcp;lr>"
+            await server.send(response_to(invite, "200 OK", contact, route), invite)
+            order.append((await server.any_request()).method)
+            last = await server.any_request()
+            order.append(last.method)
+            await server.answer(last, "200 OK")
+        assert order == ["ACK", "BYE"]
+        await assert_nothing_left(endpoint)

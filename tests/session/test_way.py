@@ -7,7 +7,7 @@ from sylk.session.way import address_of, came_through_nat, keeps_flow, transport
 from sylk.sip.address import NameAddr
 from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
-from sylk.sip.message import Request, make_request
+from sylk.sip.message import Request, Response, make_request
 from sylk.sip.uri import OtherURI, SipURI, parse_uri
 
 CLIENT = ("192.0.2.1", 5070)
@@ -80,6 +80,10 @@ def dialog_of(request: Request) -> Dialog:
         ("192.0.2.1", ("192.0.2.1", 5060), False),
         ("10.0.0.1:5070", CLIENT, True),
         ("192.0.2.1:5060", CLIENT, True),
+        ("[2001:db8:0::1]:5070", ("2001:db8::1", 5070), False),
+        ("[2001:DB8::1]:5070", ("2001:db8::1", 5070), False),
+        ("[2001:db8::2]:5070", ("2001:db8::1", 5070), True),
+        ("phone.example:5070", CLIENT, True),
     ],
 )
 def test_a_via_that_names_another_place_tells_of_a_nat(
@@ -111,3 +115,22 @@ def test_a_flow_is_kept_where_it_leads_to_the_peer(
     request = invite(via, record_route)
     flow = Flow(transport, ("192.0.2.9", 5060), CLIENT)
     assert keeps_flow(dialog_of(request), request, flow, alive) is expected
+
+
+@pytest.mark.parametrize(
+    ("contact", "remote", "expected"),
+    [
+        ("sip:b@198.41.0.4", ("8.8.8.8", 5060), False),  # the Contact is believed
+        ("sip:b@host.example", ("8.8.8.8", 5060), False),
+        ("sip:b@10.0.0.1", ("8.8.8.8", 5060), True),  # only its own network knows it
+        ("sip:b@10.0.0.1", ("10.0.0.9", 5060), False),  # which is ours as well
+        ("sip:b@[fd00::1]", ("2606:4700::1", 5060), True),
+    ],
+)
+def test_whom_we_called_is_believed_but_for_a_private_contact(
+    contact: str, remote: tuple[str, int], expected: bool
+) -> None:
+    request = invite("192.0.2.9")
+    answer = Response.to_request(request, 200, to_tag="2", headers=[("Contact", f"<{contact}>")])
+    flow = Flow("udp", ("192.0.2.9", 5060), remote)
+    assert keeps_flow(Dialog.as_uac(request, answer), request, flow, True) is expected

@@ -21,6 +21,28 @@ def test_the_header_fields_that_tell_what_we_do() -> None:
     assert CAPABILITIES.accept_header_of("BYE") == ("Accept", "")
 
 
+def test_the_event_packages_are_told_in_options_and_in_each_489() -> None:
+    # RFC 6665 sections 4.4.4 and 8.3.2
+    told = Capabilities([], [], {}, "Sylk-Test", ["conference", "presence"])
+    answer = told.options_answer(make("OPTIONS"), None)
+    assert answer.headers.get("Allow-Events") == "conference, presence"
+    for header, expected in (None, "conference, presence"), ("dialog", "dialog"):
+        headers = [] if header is None else [("Allow-Events", header)]
+        refusal = Response.to_request(make("SUBSCRIBE"), 489, headers=headers)
+        told.describe(refusal, "SUBSCRIBE")
+        assert refusal.headers.lines("Allow-Events") == [expected]
+    other = Response.to_request(make("SUBSCRIBE"), 403)
+    told.describe(other, "SUBSCRIBE")
+    assert "Allow-Events" not in other.headers
+
+
+def test_without_event_packages_nothing_is_told_of_them() -> None:
+    assert "Allow-Events" not in CAPABILITIES.options_answer(make("OPTIONS"), None).headers
+    refusal = Response.to_request(make("SUBSCRIBE"), 489)
+    CAPABILITIES.describe(refusal, "SUBSCRIBE")
+    assert "Allow-Events" not in refusal.headers
+
+
 def test_requests_and_responses_say_who_we_are() -> None:
     request = make("BYE")
     CAPABILITIES.describe(request, "BYE")

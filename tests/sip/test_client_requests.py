@@ -1,6 +1,7 @@
 from sylk.sip.checks import check_message
 from sylk.sip.client_requests import make_ack, make_cancel
 from sylk.sip.message import Response
+from sylk.sip.reason_header import Reason, reason_headers, reasons_of
 from tests.sip.user_agents import make, over_the_wire
 
 
@@ -40,6 +41,13 @@ def test_the_cancel_repeats_the_hop_of_the_invite() -> None:
     assert cancel.headers.lines("Route") == ["<sip:p1;lr>"]
     assert "Require" not in cancel.headers
     check_message(over_the_wire(cancel))
+
+
+def test_the_cancel_may_say_why() -> None:
+    # RFC 3326 section 2.
+    cancel = make_cancel(make("INVITE"), reason_headers(200, "Call completed elsewhere"))
+    (reason,) = reasons_of(over_the_wire(cancel))
+    assert reason == Reason("SIP", 200, "Call completed elsewhere")
 
 
 def test_only_the_top_via_goes_along() -> None:

@@ -294,7 +294,7 @@ def test_a_merged_request() -> None:
 
 def test_options_is_answered_here() -> None:
     core = make_core()
-    assert receive(core, make("OPTIONS")) == []
+    assert receive(core, make("OPTIONS"), TCP) == []
     response = response_of(core)
     assert response.status == 200
     assert response.to.tag

@@ -1,11 +1,11 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.address import NameAddr, parse_name_addrs
 from sylk.sip.checks import check_message
-from sylk.sip.dialog import DIALOG, Dialog, DialogInput, DialogState
+from sylk.sip.dialog import DIALOG, Dialog, DialogInput, DialogState, credentials_of
 from sylk.sip.message import Request, Response
 from sylk.sip.uri import SipURI
 from tests.sip.user_agents import CONTACT, make, over_the_wire
@@ -132,6 +132,17 @@ def test_the_ack_of_a_2xx_has_the_number_of_its_invite() -> None:
     assert dialog.local_cseq == 8
 
 
+def test_the_ack_of_a_2xx_has_the_credentials_of_its_invite() -> None:
+    invite = uac_request()
+    dialog = Dialog.as_uac(invite, answer(200))
+    assert credentials_of(invite) == []
+    said = [("Authorization", 'Digest realm="a"'), ("Proxy-Authorization", 'Digest realm="b"')]
+    for name, value in reversed(said):
+        invite.headers.add(name, value)
+    ack = render(dialog.make_ack(7, headers=credentials_of(invite)))
+    assert [(name, ack.headers.get(name)) for name, _ in said] == said
+
+
 @pytest.mark.parametrize("method", ["ACK", "CANCEL"])
 def test_ack_and_cancel_are_not_made_like_others(method: str) -> None:
     with pytest.raises(LocalProtocolError):
@@ -217,6 +228,7 @@ def _routes(draw: st.DrawFn) -> NameAddr:
     return NameAddr(SipURI("sip", None, None, host, None, params))
 
 
+@settings(deadline=None)
 @given(st.lists(_routes(), max_size=5))
 def test_no_route_is_lost_whatever_the_routers_are(routes: list[NameAddr]) -> None:
     dialog = uas_dialog()

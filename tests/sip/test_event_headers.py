@@ -1,4 +1,4 @@
-"""Tests of sylk.sip.event_headers: Event and Subscription-State, good and bad."""
+"""Tests of sylk.sip.event_headers: Event, Subscription-State and Allow-Events, good and bad."""
 
 import pytest
 from hypothesis import given
@@ -8,6 +8,8 @@ from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.event_headers import (
     EventType,
     SubscriptionState,
+    allow_events_headers,
+    check_event,
     min_expires_of,
     retry_after_of,
 )
@@ -103,3 +105,29 @@ def test_no_times_at_all() -> None:
     assert min_expires_of(make("MESSAGE")) is None
     assert min_expires_of(make("MESSAGE", ("Min-Expires", "60 s"))) is None
     assert min_expires_of(make("MESSAGE", ("Min-Expires", " 60"))) == 60
+
+
+# Which packages there are
+
+
+@pytest.mark.parametrize("event", ["conference", "Conference;id=1", " presence "])
+def test_a_package_that_is_known_is_fine(event: str) -> None:
+    check_event(make("SUBSCRIBE", ("Event", event)), ["conference", "Presence"])
+
+
+@pytest.mark.parametrize("event", [None, "dialog", "presence.winfo", "a b", "x" * 500, ""])
+def test_all_else_is_489_and_told_what_there_is(event: str | None) -> None:
+    headers = [] if event is None else [("Event", event)]
+    with pytest.raises(RemoteProtocolError) as refused:
+        check_event(make("SUBSCRIBE", *headers), ["conference", "presence"])
+    assert refused.value.status == 489
+    assert list(refused.value.headers) == [("Allow-Events", "conference, presence")]
+    assert len(str(refused.value)) < 200
+    with pytest.raises(RemoteProtocolError) as refused:
+        check_event(make("SUBSCRIBE", *headers), [])
+    assert (refused.value.status, list(refused.value.headers)) == (489, [])
+
+
+def test_a_package_must_be_a_token() -> None:
+    with pytest.raises(LocalProtocolError):
+        allow_events_headers(["conference", "what ever"])

@@ -32,6 +32,22 @@ def test_quoted_pairs_are_undone_once() -> None:
     assert unquote("bare") == "bare"
 
 
+@pytest.mark.parametrize(
+    ("inner", "meant"),
+    [
+        (r"\\", "\\"),
+        (r"\\\\", "\\\\"),
+        (r"\\\"", '\\"'),
+        (r"\"\\", '"\\'),
+        (r"\a\\\b", "a\\b"),
+        (r"\a\b\\\\c\"\"", 'ab\\\\c""'),
+        (r"\\" * 4000, "\\" * 4000),
+    ],
+)
+def test_a_backslash_may_be_escaped_itself(inner: str, meant: str) -> None:
+    assert unquote(f'"{inner}"') == meant
+
+
 def test_line_breaks_cannot_get_into_a_quoted_string() -> None:
     assert quote("a\r\nVia: b") == '"a  Via: b"'
 

@@ -4,7 +4,7 @@ from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.address import NameAddr
 from sylk.sip.cseq import CSeq
 from sylk.sip.headers import Headers
-from sylk.sip.message import REASONS, Message, Request, Response, make_request
+from sylk.sip.message import MAX_VALUES, REASONS, Message, Request, Response, make_request
 from sylk.sip.uri import OtherURI, SipURI
 from sylk.sip.via import Via
 
@@ -126,6 +126,27 @@ def test_malformed_values(attribute: str, field: str, value: str) -> None:
 def test_expires_is_capped(value: str) -> None:
     assert with_headers(("Expires", value)).expires == 2**32 - 1
     assert with_headers(("Expires", "0" * 5000)).expires == 0
+
+
+LISTS = {
+    "vias": ("Via", "SIP/2.0/UDP h"),
+    "contacts": ("Contact", "<sip:h>"),
+    "routes": ("Route", "<sip:h;lr>"),
+    "record_routes": ("Record-Route", "<sip:h;lr>"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("per_line", [1, 2, MAX_VALUES])
+def test_the_number_of_values_is_bounded(name: str, per_line: int) -> None:
+    field, value = LISTS[name]
+    line = (field, ", ".join([value] * per_line))
+    most = Request("INVITE", SipURI("sip", None, None, "h"), Headers([line] * (128 // per_line)))
+    assert len(getattr(most, name)) == MAX_VALUES == 128
+    most.headers.add(field, value)
+    with pytest.raises(RemoteProtocolError, match="too many") as refusal:
+        getattr(most, name)
+    assert refusal.value.status == 400
 
 
 def test_lists_can_be_changed_without_harm() -> None:

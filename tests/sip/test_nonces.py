@@ -102,6 +102,15 @@ def test_no_change_to_a_nonce_goes_unseen(data: st.DataObject) -> None:
         assert not nonces.use(changed, 1, 1.0)
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\0", "\U0001f600"])
+def test_no_text_at_all_is_more_than_no_nonce_of_ours(odd: str) -> None:
+    nonces = make_nonces()
+    nonce = nonces.issue(1.0)
+    for changed in (odd, odd + nonce, nonce + odd):
+        assert not nonces.use(changed, 1, 1.0)
+    assert not nonces.use(nonce, 1, 1.0, odd)
+
+
 def test_what_is_forgotten_for_want_of_room_cannot_be_used_again() -> None:
     nonces = make_nonces(max_nonces=2)
     first, between, second, third = (nonces.issue(when) for when in (1.0, 1.5, 2.0, 3.0))
@@ -173,3 +182,14 @@ class EachCountOnce(RuleBasedStateMachine):
 
 
 TestEachCountOnce = EachCountOnce.TestCase
+
+
+def test_a_nonce_stays_ours_when_it_is_of_no_more_use() -> None:
+    nonces = Nonces(tokens("secret"), lifetime=10)
+    nonce = nonces.issue(0.0, "here")
+    assert nonces.use(nonce, None, 1.0, "here")
+    assert not nonces.use(nonce, None, 100.0, "here")
+    assert nonces.issued(nonce, "here")
+    assert not nonces.issued(nonce, "there")
+    assert not nonces.issued("made.up.nonce", "here")
+    assert not nonces.issued("", "here")

@@ -72,6 +72,17 @@ def test_extensions_that_we_do_not_know() -> None:
     check(make("INVITE", ("Proxy-Require", "foo")))
 
 
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "CANCEL", "MESSAGE"])
+def test_a_replaces_that_makes_no_sense(method: str) -> None:
+    # RFC 3891 section 3, RFC 3911 section 4
+    named = "call;to-tag=1;from-tag=2"
+    if method == "INVITE":
+        check(make(method, ("Replaces", named)))
+        assert refusal_of(make(method, ("Replaces", named), ("Join", named))) == (400, {})
+    else:
+        assert refusal_of(make(method, ("Join", named))) == (400, {})
+
+
 def test_a_long_list_of_extensions_does_not_make_a_long_answer() -> None:
     many = ", ".join(f"foo{number}" for number in range(1000))
     _, headers = refusal_of(make("INVITE", ("Require", many)))

@@ -215,3 +215,34 @@ def test_cuts_change_nothing(data: bytes, cuts: list[int]) -> None:
 
 def test_a_flood_of_keep_alives() -> None:
     assert len(events([b"\r\n\r\n" * 10000])) == 10000
+
+
+# The octets, for those who trace
+
+
+@given(cuts=st.lists(st.integers(0, 1500), max_size=6))
+def test_the_octets_of_each_event_are_those_of_the_wire(cuts: list[int]) -> None:
+    expected = [MESSAGE, BAD_URI, ANSWER, b"NO SIP\r\n"]
+    data = b"\r\n" + MESSAGE + BAD_URI + b"\r\n\r\n" + ANSWER + expected[-1]
+    edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    parser = StreamParser()
+    parser.keep_octets = True
+    seen: list[bytes] = []
+    for begin, end in pairwise(edges):
+        parser.receive_data(data[begin:end])
+        for event in drain(parser):
+            if not isinstance(event, KeepAlivePing):
+                seen.append(parser.octets)
+            if isinstance(event, tuple) and event[1]:
+                break
+    assert seen[:3] == expected[:3]
+    # Where framing is lost nobody knows the end: what has come so far is shown.
+    assert data.endswith(seen[3])
+    assert seen[3].startswith(b"NO SIP"[: len(seen[3])])
+
+
+def test_without_a_trace_no_octets_are_kept() -> None:
+    parser = StreamParser()
+    parser.receive_data(MESSAGE + BAD_URI)
+    assert len(list(drain(parser))) == 2
+    assert parser.octets == b""

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sylk.sip.location import Target
-from sylk.sip.target_health import TargetHealth
+from sylk.sip.target_health import MAX_PENALTY, TargetHealth
 
 PENALTY = 10.0
 
@@ -98,3 +98,30 @@ def test_it_agrees_with_a_plain_list_of_failures(
     ill = [each for each in asked if ends.get(each, 0.0) > now]
     well = [each for each in asked if ends.get(each, 0.0) <= now]
     assert health.order(asked, now) == well + ill
+
+
+def test_what_wants_to_be_left_alone_is_for_as_long() -> None:
+    health = TargetHealth(penalty=PENALTY)
+    health.failed(ONE, 100.0, 200.0)
+    health.failed(TWO, 100.0, 2.0)
+    assert health.order(TARGETS, 101.9) == [THREE, ONE, TWO]
+    assert health.order(TARGETS, 102.0) == [TWO, THREE, ONE]
+    assert health.order(TARGETS, 299.9) == [TWO, THREE, ONE]
+    assert health.order(TARGETS, 300.0) == TARGETS
+    assert len(health) == 0
+
+
+def test_nobody_is_left_alone_for_ever() -> None:
+    health = TargetHealth()
+    health.failed(ONE, 0.0, 2.0**32)
+    assert health.order(TARGETS, MAX_PENALTY - 1) == [TWO, THREE, ONE]
+    assert health.order(TARGETS, MAX_PENALTY) == TARGETS
+
+
+def test_one_may_ask_whether_it_failed() -> None:
+    health = TargetHealth(penalty=PENALTY)
+    assert not health.is_failing(ONE, 0.0)
+    health.failed(ONE, 0.0)
+    assert health.is_failing(ONE, PENALTY - 1)
+    assert not health.is_failing(TWO, 0.0)
+    assert not health.is_failing(ONE, PENALTY)

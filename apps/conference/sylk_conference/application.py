@@ -1,8 +1,18 @@
-"""The conference application: an INVITE to any URI makes or joins the room of that URI."""
+"""The conference application: an INVITE to any URI makes or joins the room of that URI.
+
+An INVITE with Join comes into the room of the call that it names, whatever its URI is: who may
+INVITE a room may join it. One with Replaces takes the seat of that call, as a person does who goes
+on with another client (RFC 4579 sections 5.8 and 5.9): the others are told neither of a leave nor
+of a join, and it does not matter that the room is full.
+
+Somebody whose network is gone leaves at once where that can be seen, and after silence within
+`keepalive_interval` and 30 seconds, or `outbox_timeout` if there is something to be sent to him.
+"""
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,7 +21,7 @@ import trio
 from sylk.application import Application
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
-from sylk.session import Broadcast, Chat, ChatMessage, Invitation
+from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation
 from sylk_conference.notices import name_of, notice, welcome
 from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
 from sylk_conference.settings import ConferenceSettings
@@ -61,6 +71,10 @@ class Conference(Application):
         self._rooms: dict[bytes, _OpenRoom] = {}
         self._seats: Counter[bytes] = Counter()
         """How many are in each room or on their way into it."""
+        self._places: dict[Call, Address] = {}
+        """Into which room each call leads."""
+        self._taken: set[Call] = set()
+        """The calls whose seat somebody is about to take."""
 
     @property
     def room_count(self) -> int:
@@ -77,17 +91,46 @@ class Conference(Application):
         if not invitation.offers_chat or not invitation.offers_cpim:
             await invitation.reject(488)
             return
-        uri = str(invitation.request_uri.aor)
-        key = comparable(uri.encode())
-        if (status := self._refusal(key)) is not None:
+        address = self._place_of(invitation)
+        key = comparable(address.uri.encode())
+        replaced = invitation.replaces
+        if replaced in self._taken:
+            # A seat holds one: the next who wants it needs one of his own.
+            replaced = None
+        if replaced is None and (status := self._refusal(key)) is not None:
             await invitation.reject(status)
             return
-        address = Address(uri, ROOM_NAME)
-        self._seats[key] += 1
-        try:
-            async with invitation.accept(focus=True, chatroom=CHATROOM, local=address) as chat:
+        with self._seated(key, address, invitation.call, replaced):
+            async with invitation.accept(
+                focus=True, chatroom=CHATROOM, local=address, allow_join=True
+            ) as chat:
                 await self._take_part(address, chat)
+
+    def _place_of(self, invitation: Invitation) -> Address:
+        """Return the room that an invitation leads to: that of the call that it names, or its own.
+
+        The room of another call is known by the address of that one.
+        """
+        other = invitation.replaces or invitation.joins
+        if other is not None and (place := self._places.get(other)) is not None:
+            return place
+        return Address(str(invitation.request_uri.aor), ROOM_NAME)
+
+    @contextmanager
+    def _seated(
+        self, key: bytes, address: Address, call: Call, replaced: Call | None
+    ) -> Generator[None]:
+        """Keep a seat in a room for a call, or for as long as it needs that of another call."""
+        self._seats[key] += 1
+        self._places[call] = address
+        if replaced is not None:
+            self._taken.add(replaced)
+        try:
+            yield
         finally:
+            if replaced is not None:
+                self._taken.discard(replaced)
+            del self._places[call]
             self._seats[key] -= 1
             if not self._seats[key]:
                 del self._seats[key]
@@ -119,7 +162,7 @@ class Conference(Application):
         if open_room is None:
             open_room = self._rooms[key] = _OpenRoom(Room(address))
             self.logger.info("room %s opened", address.uri)
-        participant = open_room.room.join(chat.remote)
+        participant = open_room.room.join(chat.remote, chat.claimed)
         open_room.chats[participant] = chat
         self.logger.info(
             "%s joined %s (%d sessions)", chat.remote.uri, address.uri, len(open_room.chats)

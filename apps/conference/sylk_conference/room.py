@@ -50,6 +50,8 @@ class Participant:
     """user@host of the URI, by which people are compared."""
     from_line: bytes
     """The CPIM From line of everything that he says."""
+    claimed_key: bytes
+    """user@host of what he calls himself, which `from_line` takes the place of."""
 
 
 @dataclass(slots=True)
@@ -97,12 +99,13 @@ class Room:
 
     # Who is here
 
-    def join(self, address: Address) -> Participant:
-        """Let somebody in."""
+    def join(self, address: Address, claimed: Address | None = None) -> Participant:
+        """Let somebody in, who may call himself by another address than we know him by."""
         participant = Participant(
             address,
             comparable(address.uri.encode()),
             b"From: " + address.render().encode("utf-8", "replace"),
+            comparable((claimed or address).uri.encode()),
         )
         self.people.setdefault(participant.key, []).append(participant)
         return participant
@@ -147,7 +150,7 @@ class Room:
         return Delivery(head + body[envelope.header_end :], recipients)
 
     def _check_from(self, sender: Participant, from_line: bytes) -> None:
-        if comparable(line_uri(from_line)) != sender.key:
+        if comparable(line_uri(from_line)) not in (sender.key, sender.claimed_key):
             raise Refusal("the CPIM From is not the sender's", _FORBIDDEN)
 
     def _check_content(self, body: bytes, header_end: int) -> None:

@@ -51,6 +51,20 @@ def room_with(*names: str) -> tuple[Room, list[Participant]]:
 # One thing at a time
 
 
+def test_who_calls_himself_otherwise_speaks_under_the_name_that_we_know() -> None:
+    room = Room(ROOM)
+    known = room.join(PEOPLE["alice"], Address("sip:anonymous@anonymous.invalid", "Nobody"))
+    room.join(PEOPLE["bob"])
+    for said in ("<sip:anonymous@Anonymous.invalid>", "<sip:alice@example.com>"):
+        delivery = post(room, known, compose(said, [ROOM.render()]))
+        assert split_envelope(delivery.body).from_line == known.from_line
+    for said in ("<sip:bob@example.com>", f"<{ROOM.uri}>"):
+        with pytest.raises(Refusal):
+            post(room, known, compose(said, [ROOM.render()]))
+    assert room.is_present(b"alice@example.com")
+    assert not room.is_present(b"anonymous@anonymous.invalid")
+
+
 def test_a_message_that_has_all_right_passes_as_the_bytes_that_came() -> None:
     room, (alice, _) = room_with("alice", "bob")
     body = compose("Alice <sip:alice@example.com>", [ROOM.render()], extra=("cc: <sip:x@y>",))

@@ -1,0 +1,83 @@
+"""What the documents point at exists: each test that they name, each file that they link to."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STANDARDS = ROOT / "docs" / "standards.md"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_ANCHOR_DROPS = re.compile(r"[^\w\- ]")
+
+
+@cache
+def functions_in(path: Path) -> frozenset[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return frozenset(node.name for node in tree.body if isinstance(node, kinds))
+
+
+def anchors_in(text: str) -> set[str]:
+    """Return what the headings of a document can be linked to by."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {_ANCHOR_DROPS.sub("", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of each row of the tables, without their heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rules = [number for number, row in enumerate(rows) if all(set(cell) <= {"-"} for cell in row)]
+    heads = {number - 1 for number in rules}
+    return [row for number, row in enumerate(rows) if number not in heads.union(rules)]
+
+
+any_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+
+@any_document
+def test_every_test_that_is_named_exists(document: Path) -> None:
+    for file, function in _TEST.findall(document.read_text(encoding="utf-8")):
+        path = ROOT / file
+        assert path.is_file(), f"{file} is not there"
+        assert not function or function in functions_in(path), f"{file} has no {function}"
+
+
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name
+)
+def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
+    for target in _LINK.findall(document.read_text(encoding="utf-8")):
+        if re.match(r"[a-z][a-z0-9+.-]*:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (document.parent / name).resolve() if name else document
+        assert path.exists(), f"{target} is not there"
+        assert path.is_relative_to(ROOT), f"{target} is outside of the project"
+        if anchor:
+            assert anchor in anchors_in(path.read_text(encoding="utf-8")), f"no heading {target}"
+
+
+def test_every_standard_is_shown_by_a_test_or_said_to_be_left_out() -> None:
+    rows = rows_of(STANDARDS.read_text(encoding="utf-8"))
+    assert len(rows) > 20
+    for row in rows:
+        standard, done, left_out, shown = row
+        assert standard.startswith("RFC ")
+        assert done, f"{standard}: nothing is said of it"
+        if done.startswith("Not yet"):
+            assert left_out or shown == "", f"{standard}: what shows it?"
+        else:
+            assert _TEST.search(shown), f"{standard}: no test shows it"
+
+
+def test_no_standard_has_two_rows() -> None:
+    rows = rows_of(STANDARDS.read_text(encoding="utf-8"))
+    names = [name for row in rows for name in row[0].split(", ")]
+    assert len(names) == len(set(names))
