@@ -37,7 +37,7 @@ Record-Route: <sip:203.0.113.7;transport=tcp;lr;did=a51.f4>
 Via: SIP/2.0/TCP 203.0.113.7;branch=z9hG4bKcydzigwkX;i=a7
 Via: SIP/2.0/TCP 192.0.2.10:51553;received=198.51.100.3;rport=51553;branch=z9hG4bK962af1d4c7c63b
 Max-Forwards: 69
-From: "Alice Example" <sip:alice@example.com>;tag=d90ce439b0
+From: "Alice Example" <sip:{user}@example.com>;tag=d90ce439b0
 To: <sip:lobby@conference.example.com>
 Call-ID: b626c51158907733ac62@192.0.2.10
 CSeq: 6883 INVITE
@@ -104,17 +104,23 @@ def _best(parse: Callable[[], None], repeat: int) -> float:
     return best
 
 
+def invite(user: str) -> bytes:
+    """Return the INVITE of a caller."""
+    sdp = _SDP.replace("\n", "\r\n").encode()
+    return _INVITE.format(user=user, length=len(sdp)).replace("\n", "\r\n").encode() + sdp
+
+
 def _parsings() -> list[_Parsing]:
     sends = [_SEND % (n, n, len(_CPIM), len(_CPIM), _CPIM, n) for n in range(FRAMES)]
     sdp = _SDP.replace("\n", "\r\n").encode()
-    invite = _INVITE.format(length=len(sdp)).replace("\n", "\r\n").encode() + sdp
-    invites = [invite] * FRAMES
+    one_invite = invite("alice")
+    invites = [one_invite] * FRAMES
     return [
         _Parsing("MSRP SENDs, reads of 64 KiB", _sizes(sends), lambda: _frames(_reads(sends))),
         _Parsing("MSRP SENDs, a read each", _sizes(sends), lambda: _frames(sends)),
         _repeated("CPIM split_envelope", _CPIM, split_envelope),
         _repeated("CPIM, all of it", _CPIM, CpimMessage.parse),
-        _repeated("SIP INVITE, parse_message", invite, parse_message),
+        _repeated("SIP INVITE, parse_message", one_invite, parse_message),
         _Parsing("SIP INVITEs, a stream", _sizes(invites), lambda: _messages(_reads(invites))),
         _repeated("SDP offer", sdp, SessionDescription.parse),
     ]

@@ -16,6 +16,7 @@ _START_LIMIT = 20.0
 _STOP_LIMIT = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
+_UDP_LINE = re.compile(r"listening for SIP on udp \S+ port (\d+)")
 _SIP_LINE = re.compile(r"listening for SIP on tcp \S+ port (\d+)")
 _MSRP_LINE = re.compile(r"listening for MSRP on tcp \S+ port (\d+)")
 
@@ -25,10 +26,12 @@ _SETTINGS = f"""\
 local_ip = {HOST}
 local_udp_port = 0
 local_tcp_port = 0
+local_tls_port = none
 
 [MSRP]
 local_ip = {HOST}
 local_tcp_port = 0
+local_tls_port = none
 keepalive_interval = 3600
 """
 
@@ -57,13 +60,13 @@ def resident_kilobytes(pid: int) -> int:
 
 
 class ServerProcess:
-    """A server of its own for one measurement, in an empty folder."""
+    """A server of its own for one measurement, in an empty folder; `more` are further settings."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self._log = folder / "log"
-        (folder / "sylk.ini").write_text(_SETTINGS, encoding="ascii")
+        (folder / "sylk.ini").write_text(_SETTINGS + more, encoding="utf-8")
         command = Path(sys.executable).with_name("sylk-server")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -72,6 +75,7 @@ class ServerProcess:
         self.pid = self._process.pid
         try:
             self.sip_port = self._port(_SIP_LINE)
+            self.sip_udp_port = self._port(_UDP_LINE)
             self.msrp_port = self._port(_MSRP_LINE)
         except LoadError:
             self.stop()

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -11,8 +12,13 @@ def program(name: str, package: str) -> Path:
     """Return the path of a program; where it is missing the test is skipped, in CI it fails."""
     path = shutil.which(name)
     if path is None:
-        complaint = f"{name} is not installed: it is in the Debian package {package}"
-        if os.environ.get("CI"):
-            pytest.fail(complaint)
-        pytest.skip(complaint)
+        missing(name, package)
     return Path(path)
+
+
+def missing(name: str, package: str) -> NoReturn:
+    """End the test that needs something which is not installed."""
+    complaint = f"{name} is not installed: it is in the Debian package {package}"
+    if os.environ.get("CI"):
+        pytest.fail(complaint)
+    pytest.skip(complaint)

@@ -58,6 +58,8 @@ class RunningServer:
         assert not list(folder.iterdir()), "the server is to start in an empty folder"
         write_settings(folder, settings)
         self.folder = folder
+        host = str(settings.get("SIP", {}).get("local_ip", HOST))
+        self.host = HOST if host == "0.0.0.0" else host
         self.expected_tracebacks = 0
         """How many tracebacks the test brings about on purpose."""
         self._lines: list[str] = []

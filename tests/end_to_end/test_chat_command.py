@@ -128,7 +128,8 @@ def test_a_server_that_ends_breaks_the_session(running_server: StartServer) -> N
         chat.printed.wait_for("Welcome")
         server.stop()
         assert chat.wait() == 3
-        assert chat.errors.text == "sylk-chat: the session ended: the other side left\n"
+        ended = "the session ended: the other side left: The server stops"
+        assert chat.errors.text == f"sylk-chat: {ended}\n"
 
 
 def test_a_server_that_dies_breaks_the_session(running_server: StartServer) -> None:
@@ -174,6 +175,34 @@ def test_a_server_that_is_silent_is_given_up() -> None:
         with scripted(f"lobby@{HOST}:{port}", "--timeout", "0.3") as chat:
             assert chat.wait() == 1
             assert f"no answer from {HOST} port {port} over udp within 0.3 s" in chat.errors.text
+
+
+@pytest.mark.parametrize("local_ip", ["::1", "::"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_room_is_joined_over_ipv6(
+    running_server: StartServer, local_ip: str, transport: str
+) -> None:
+    server = running_server({"SIP": {"local_ip": local_ip}, "MSRP": {"local_ip": local_ip}})
+    port = server.sip_udp if transport == "udp" else server.sip_tcp
+    room = f"sip:room@[::1]:{port};transport={transport}"
+    with scripted(room, "--name", "Alice") as alice:
+        alice.printed.wait_for(r"\* Welcome! You are the first one here")
+        with scripted(room, "--name", "Bob", "--from", "sip:bob@[::1]") as bob:
+            alice.printed.wait_for(r"\* Bob <bob@\[::1\]> has joined the room")
+            bob.say("hello")
+            alice.printed.wait_for(TIME + "Bob: hello\n")
+            assert bob.leave() == 0
+        assert alice.leave() == 0
+
+
+def test_a_call_goes_through_a_proxy(shared_server: RunningServer) -> None:
+    """Whom it is for is not looked up; the server stands for a proxy that keeps the call."""
+    proxy = f"sip:{HOST}:{shared_server.sip_tcp};transport=tcp"
+    with scripted("sip:echo@nowhere.invalid", "--proxy", proxy, "--verbose") as chat:
+        chat.say("one")
+        chat.printed.wait_for("echo: one\n")
+        assert chat.leave() == 0
+        assert f"Route: <{proxy};lr>" in chat.errors.text
 
 
 def test_the_traffic_is_logged_where_it_is_wanted(

@@ -25,24 +25,12 @@ from tests.end_to_end.server import (
     write_settings,
 )
 from tests.end_to_end.sipp import SCENARIOS
+from tests.end_to_end.tls_setup import Sections, make_certificate, tls_port, with_tls
 from tests.end_to_end.wire_sip import TIMEOUT, render_request
 
-Sections = dict[str, dict[str, object]]
-
-_LISTENING = re.compile(r"listening for (SIP|MSRP) on tls \S+ port (\d+)")
 _FINGERPRINT = re.compile(r"SHA-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})$")
 _HELLO = bytes.fromhex("16030100")
 """How a TLS client begins."""
-
-
-def with_tls(spool: Path, **tls: object) -> Sections:
-    """Return settings with free TLS ports; `tls` goes into the section of that name."""
-    return {
-        "Server": {"spool_dir": spool},
-        "SIP": {"local_tls_port": 0},
-        "MSRP": {"local_tls_port": 0},
-        "TLS": tls,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +43,6 @@ def server(spool: Path) -> Iterator[RunningServer]:
     """Run one server with a certificate of its own making for all tests of this module."""
     with started(spool.parent / "server", with_tls(spool)) as running:
         yield running
-
-
-def tls_port(server: RunningServer, protocol: str) -> int:
-    return int(dict(_LISTENING.findall(server.log))[protocol])
 
 
 def room_over(server: RunningServer, transport: str, name: str = "lobby") -> str:
@@ -88,23 +72,6 @@ def shown_fingerprint(port: int) -> str:
     """Return the fingerprint of the certificate that a port shows to a new connection."""
     pem = ssl.get_server_certificate((HOST, port), timeout=TIMEOUT)
     return sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
-
-
-def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Let OpenSSL make a certificate for our address, and return its file and that of its key."""
-    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-    subprocess.run(
-        [
-            str(program("openssl", "openssl")),
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "30", "-subj", f"/CN={name}"),
-            *("-addext", f"subjectAltName=IP:{HOST}"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
 
 
 def entries_about(server: RunningServer, port: int) -> list[str]:
@@ -213,7 +180,7 @@ def test_a_new_certificate_is_for_new_connections(
     next_certificate, next_key = make_certificate(tmp_path, "second")
     old, new = fingerprint_of(certificate), fingerprint_of(next_certificate)
     server = running_server(with_tls(tmp_path / "spool", certificate=certificate, private_key=key))
-    assert not (tmp_path / "spool").exists()
+    assert not (tmp_path / "spool" / "tls").exists()
     port = tls_port(server, "SIP")
     with scripted(room_over(server, "tls", "echo"), "--transport", "tls", "--tls") as chat:
         chat.say("before")

@@ -6,6 +6,7 @@ It is written straight down: each call sends, waits for the answer, and puts asi
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -92,13 +93,14 @@ class WireClient:
         self.address = f"{user}@{HOST}"
         self.room = room
         self.wire = SipWire(server, transport, source)
-        self.path = f"msrp://{HOST}:2855/{secrets.token_hex(8)};tcp"
+        self.source = source
+        self.path = f"msrp://{source}:2855/{secrets.token_hex(8)};tcp"
         self.call_id = f"{secrets.token_hex(8)}@{HOST}"
         self.responses: list[SipMessage] = []
         """Every response to the INVITE."""
         self.remote_path = ""
         self.msrp: MsrpWire | None = None
-        self._headers = headers
+        self.headers = headers
         self._from = f"From: <sip:{self.address}>;tag={secrets.token_hex(4)}"
         self._to = f"To: <sip:{room}>"
         self._target = f"sip:{room}"
@@ -155,7 +157,7 @@ class WireClient:
     def invitation(self) -> bytes:
         """Return the INVITE with our offer."""
         offer = chat_offer(self.path)
-        return self.request("INVITE", *self._headers, body=offer)
+        return self.request("INVITE", *self.headers, body=offer)
 
     def invite(self) -> SipMessage:
         """Send the INVITE and return the final response, acknowledged if it is a 200."""
@@ -193,7 +195,7 @@ class WireClient:
         """Connect to the path of the server and bind the session with an empty SEND."""
         authority = self.remote_path.partition("://")[2].partition("/")[0]
         host, _, port = authority.rpartition(":")
-        self.msrp = MsrpWire(host, int(port))
+        self.msrp = MsrpWire(host, int(port), self.source)
         assert self.send(None) == 200
 
     def join(self) -> Self:
@@ -253,14 +255,17 @@ class WireClient:
 
     def hear_all(self, timeout: float = TIMEOUT) -> Heard:
         """Return the next message, of the room itself too, and answer it."""
+        # Keep-alives do not make it longer.
+        deadline = monotonic() + timeout
         while True:
-            frame = self._frames.pop(0) if self._frames else self._receive(timeout)
+            frame = self._frames.pop(0) if self._frames else self._receive(deadline - monotonic())
             if frame.what == "SEND" and frame.body:
                 return unwrap(frame)
 
     def hear(self, timeout: float = TIMEOUT) -> Heard:
         """Return the next message that is of a person, and answer it."""
-        while f"<sip:{self.room}>" in (heard := self.hear_all(timeout)).sender:
+        deadline = monotonic() + timeout
+        while f"<sip:{self.room}>" in (heard := self.hear_all(deadline - monotonic())).sender:
             pass
         return heard
 

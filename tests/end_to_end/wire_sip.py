@@ -80,7 +80,8 @@ class SipWire:
         if transport == "tcp":
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.bind((source, 0))
-        self._socket.connect((HOST, server.sip_udp if transport == "udp" else server.sip_tcp))
+        port = server.sip_udp if transport == "udp" else server.sip_tcp
+        self._socket.connect((server.host, port))
         self.host, self.port = self._socket.getsockname()
         self._buffer = b""
         self._waiting: list[SipMessage] = []
