@@ -15,11 +15,12 @@ import trio
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp import events
 from sylk.msrp.fanout import FanOut
+from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.session import MsrpSession
 from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
-from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage
+from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage, MessagePiece
 
 INBOX_LIMIT = 1024 * 1024
 """Bytes of messages that may wait for the application; over it the link is not read."""
@@ -43,6 +44,8 @@ class Chat:
         self.call = call
         self.local = local
         self.remote = remote
+        self.fell_behind = False
+        """True once a large message was lost to the peer because he read too slowly."""
         self.claimed = remote
         """Who the peer calls himself in what he writes; it tells nobody who he is."""
         self.is_held = False
@@ -58,7 +61,7 @@ class Chat:
         """Called with the Message-ID, status and reason of a message that was not delivered."""
         self._session = session
         self._link: MsrpLink | None = None
-        self._inbox: deque[ChatMessage] = deque()
+        self._inbox: deque[ChatMessage | MessagePiece] = deque()
         self._inbox_size = 0
         self._changed = trio.Event()
         self._room_again = trio.Event()
@@ -159,9 +162,17 @@ class Chat:
 
         Each message must be accepted or refused by whoever takes it from here.
         """
+        return _WholeBatches(self)
+
+    def batches_with_pieces(self) -> AsyncIterator[list[ChatMessage | MessagePiece]]:
+        """Yield as `batches` does, and the pieces of messages that are too large to be held.
+
+        For a chat that was accepted with `streams`. A message in pieces is accepted or refused by
+        `accept_stream` or `refuse_stream`.
+        """
         return _Batches(self)
 
-    async def take_batch(self) -> list[ChatMessage]:
+    async def take_batch(self) -> list[ChatMessage | MessagePiece]:
         """Wait for messages and return all there are; none means that the session has ended."""
         while not self._inbox and not self.call.is_over:
             self._changed = trio.Event()
@@ -183,6 +194,16 @@ class Chat:
         self._session.refuse(message.received, status, as_report=as_report)
         self._flush()
 
+    def accept_stream(self, stream: IncomingStream) -> None:
+        """Report success on a message that came in pieces, where its sender asked for it."""
+        self._session.accept_stream(stream)
+        self._flush()
+
+    def refuse_stream(self, stream: IncomingStream, status: int) -> None:
+        """Take no more of a message that comes in pieces."""
+        self._session.refuse_stream(stream, status)
+        self._flush()
+
     # What the MSRP port calls
 
     def attached(self, link: MsrpLink) -> None:
@@ -197,6 +218,11 @@ class Chat:
                 return
             self._inbox.append(ChatMessage(event.message))
             self._inbox_size += len(event.message.body)
+            self._changed.set()
+        elif isinstance(event, events.PieceReceived | events.StreamAborted):
+            piece = MessagePiece(event)
+            self._inbox.append(piece)
+            self._inbox_size += len(piece.body)
             self._changed.set()
         elif isinstance(event, events.Bound):
             self.bound.set()
@@ -269,16 +295,30 @@ class _Batches:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[ChatMessage]:
+    async def __anext__(self) -> list[ChatMessage | MessagePiece]:
         if batch := await self._chat.take_batch():
             return batch
+        raise StopAsyncIteration
+
+
+class _WholeBatches:
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[ChatMessage]:
+        while batch := await self._chat.take_batch():
+            if whole := [message for message in batch if isinstance(message, ChatMessage)]:
+                return whole
         raise StopAsyncIteration
 
 
 class _Messages:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._batch: deque[ChatMessage] = deque()
+        self._batch: deque[ChatMessage | MessagePiece] = deque()
 
     def __aiter__(self) -> Self:
         return self
@@ -290,6 +330,9 @@ class _Messages:
             if not self._batch:
                 raise StopAsyncIteration
             message = self._batch.popleft()
+            if isinstance(message, MessagePiece):
+                # Only a chat that was accepted with `streams` gets any.
+                continue
             try:
                 message.check()
             except RemoteProtocolError as error:

@@ -129,6 +129,7 @@ class Invitation:
         accept_types: tuple[str, ...] = ("message/cpim",),
         accept_wrapped_types: tuple[str, ...] = ("*",),
         local: Address | None = None,
+        streams: bool = False,
         allow_replaces: bool = False,
         allow_join: bool = False,
     ) -> "Acceptance":
@@ -136,8 +137,10 @@ class Invitation:
 
         A conference focus says `focus` (isfocus in the Contact, RFC 4579) and gives the tokens of
         the `chatroom` attribute (RFC 7701). `local` is who we are in the chat, by default whom
-        the INVITE was addressed to. Entering raises SessionEnded when the chat does not come to
-        stand: the offer cannot be taken, the caller gives up, no ACK or no media in time.
+        the INVITE was addressed to. With `streams`, messages above `[MSRP] stream_above` come to
+        `Chat.batches` in pieces, as they arrive. Entering raises SessionEnded when the chat does
+        not come to stand: the offer cannot be taken, the caller gives up, no ACK or no media in
+        time.
 
         One who wants to replace a call must be the user of that call, or is refused with 403;
         `allow_replaces` says that the application has made sure that this caller may. One who
@@ -146,7 +149,9 @@ class Invitation:
         """
         self._call.usage.contact = f"{self._contact};isfocus" if focus else self._contact
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
-        self._session = self._endpoint.session_on(self._session.local_path, accept_types)
+        self._session = self._endpoint.session_on(
+            self._session.local_path, accept_types, streams=streams
+        )
         chat = Chat(self._call, self._session, local or self.recipient, self.sender)
         # A client behind a proxy does not know by what name the proxy knows it.
         chat.claimed = identity_of(self._request.from_)
