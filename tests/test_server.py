@@ -81,6 +81,8 @@ async def test_an_application_that_is_not_there_is_404() -> None:
         for user, header in (("echo", []), ("x", ["X-Sylk-App: nobody"])):
             async with Caller(server, room=f"{user}@{DOMAIN}", headers=header) as caller:
                 assert (await caller.invite()).status == 404
+                # In a transaction it would be repeated until the ACK.
+                assert server.endpoint.core.next_deadline() is None
                 await caller.acknowledge()
         await assert_nothing_left(server)
 
