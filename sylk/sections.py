@@ -172,6 +172,13 @@ class SipSettings:
         unit="requests a second",
         minimum=1,
     )
+    max_refusal_lines: int = setting(
+        100,
+        "How many lines of the log a minute are about requests of one source that were refused. "
+        "Over it they are counted, and the count is told. With log_level debug each has its line.",
+        unit="lines a minute",
+        minimum=1,
+    )
     max_wrong_passwords: int = setting(
         20,
         "How many wrong passwords one source may give in a minute, and at once. Over it the answer "

@@ -86,6 +86,7 @@ def build_config(raw: RawConfig) -> ServerConfig:
         extensions=("replaces", "join", "nosub"),
         tls=None if files is None else _tls_contexts(files, tls),
         subscriptions=subscription_bounds(sip),
+        refusal_lines=sip.max_refusal_lines,
         transactions=TransactionBounds(sip.max_transactions, sip.max_transactions_size),
         outbound_proxy=_outbound_proxy(raw, sip),
         sip=_sip_transports(sip, tls, policy),

@@ -27,6 +27,7 @@ from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
 from sylk.session.dialog_users import DialogUsers
 from sylk.session.dispatcher import Dispatcher
+from sylk.session.refusal_log import LINES_A_MINUTE
 from sylk.session.sending import RequestSender
 from sylk.session.subscription import Referral, Subscription
 from sylk.session.subscription_counts import SubscriptionBounds, SubscriptionCounts
@@ -88,6 +89,7 @@ class EndpointSettings:
     msrp: MsrpPortSettings = field(default_factory=MsrpPortSettings)
     session_timer: SessionTimerSettings = field(default_factory=SessionTimerSettings)
     """How long a call lives that is not refreshed (RFC 4028)."""
+    refusal_lines: int = LINES_A_MINUTE
     subscriptions: SubscriptionBounds = field(default_factory=SubscriptionBounds)
     transactions: TransactionBounds = field(default_factory=TransactionBounds)
 
@@ -144,7 +146,9 @@ class Endpoint:
         self.sender = RequestSender(
             self.core, self.transports, self._users, self.flush, settings.resolver
         )
-        self._dispatcher = Dispatcher(self._users, on_request, self._refuse_stray)
+        self._dispatcher = Dispatcher(
+            self._users, on_request, self._refuse_stray, settings.refusal_lines
+        )
         self._closing: dict[Call, MsrpSession] = {}
         self._flushing = False
 
