@@ -32,7 +32,7 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "passwd": passwd.run,
     "trace": trace.run,
 }
-_GC_THRESHOLDS = (50_000, 20, 100)
+_GC_THRESHOLDS = (10_000, 20, 100)
 _EPILOG = """\
 commands of their own, each with a --help:
   sylk-server passwd   set the passwords of users

@@ -244,6 +244,8 @@ class UserAgentCore:
                 self._report_failure(transaction, status)
             case TransactionEnded(transaction):
                 self._pending.discard(transaction)
+                # A call keeps its INVITE for as long as it lasts.
+                transaction.request.headers.forget_lookups()
 
     def _report_failure(self, transaction: Transaction, status: int) -> None:
         """Report a transaction that the layer above knows: no CANCEL, none of our refusals."""

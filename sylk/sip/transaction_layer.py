@@ -339,6 +339,7 @@ class TransactionLayer:
 
     def _forget(self, transaction: Transaction) -> None:
         self._stop_timers(transaction)
+        transaction.last_response = None
         if isinstance(transaction, ClientTransaction):
             self._clients.pop(transaction.key, None)
         elif self._servers.pop(transaction.key, None) is not None:
