@@ -27,6 +27,8 @@ from typing import Any, TextIO
 QUEUE_LIMIT = 20_000
 # Characters of one line, before the rest of it is cut off; longer than any honest line.
 LINE_LIMIT = 4096
+# Characters of a Call-ID that stand before a line: a longer one must not push out the line itself.
+CALL_ID_LIMIT = 256
 # Seconds that the last lines have to reach the disk when the server stops.
 FLUSH_TIMEOUT = 5.0
 
@@ -60,7 +62,7 @@ def escape(text: str) -> str:
 @contextmanager
 def logging_call(call_id: str) -> Generator[None, None, None]:
     """Put the Call-ID before every line that is logged inside, in tasks begun inside too."""
-    token = _call_id.set(call_id)
+    token = _call_id.set(call_id[:CALL_ID_LIMIT])
     try:
         yield
     finally:

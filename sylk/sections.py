@@ -107,8 +107,11 @@ class SipSettings:
     )
     digest_algorithms: tuple[str, ...] = setting(
         ("SHA-256", "MD5"),
-        "What a challenge offers, of SHA-256 and MD5. Some old clients give up when SHA-256 comes "
-        "first although they know MD5: for them let it be MD5 alone.",
+        "What a challenge offers, of SHA-256 and MD5; SHA-256 always comes first, in whatever "
+        "order they stand here. Over UDP the answer to a request that is shorter than both takes "
+        "has room for the last of them alone: who wants no MD5 lets it be SHA-256 alone. Some old "
+        "clients give up when they see SHA-256 although they know MD5: for them let it be MD5 "
+        "alone.",
     )
     nonce_lifetime: Seconds = setting(
         300,
@@ -169,6 +172,13 @@ class SipSettings:
         unit="requests a second",
         minimum=1,
     )
+    max_refusal_lines: int = setting(
+        100,
+        "How many lines of the log a minute are about requests of one source that were refused. "
+        "Over it they are counted, and the count is told. With log_level debug each has its line.",
+        unit="lines a minute",
+        minimum=1,
+    )
     max_wrong_passwords: int = setting(
         20,
         "How many wrong passwords one source may give in a minute, and at once. Over it the answer "
@@ -189,6 +199,20 @@ class SipSettings:
         "refused with 503 and Retry-After.",
         unit="subscriptions",
         minimum=1,
+    )
+    max_transactions: int = setting(
+        20_000,
+        "The most requests that are kept at one time: over UDP each stays for 32 seconds, so that "
+        "it is not acted upon twice. Over it a new one is refused with 503 and Retry-After.",
+        unit="requests",
+        minimum=100,
+    )
+    max_transactions_size: Bytes = setting(
+        64 * 1024**2,
+        "How much all of these requests may take. Over it a new one of more than 6 kB is refused "
+        "with 503 and Retry-After; shorter ones are bounded by their number.",
+        unit="bytes",
+        minimum=1024**2,
     )
     unlimited_peers: Networks = setting(
         _LOOPBACK,

@@ -24,7 +24,7 @@ from sylk.session.takeover import Takeover
 from sylk.session.user_agent import UserAgent
 from sylk.sip.core import IncomingRequest
 from sylk.sip.event_headers import check_event
-from sylk.sip.message import Request, Response
+from sylk.sip.message import Request
 from sylk.sip.uri import SipURI
 from sylk.trace.tracer import Tracer
 
@@ -75,7 +75,7 @@ class Server:
             for package in application.event_packages
         }
         self.endpoint = Endpoint(
-            config.endpoint, self._receive, sorted(packages), self._admission.admit
+            config.endpoint, self._receive, sorted(packages), self._admission.admit, self._screen
         )
         self.tracer = Tracer(config.trace, self.endpoint.clock, self._set_trace)
         self.stop = trio.Event()
@@ -162,21 +162,21 @@ class Server:
             logger.warning("the certificate has %d days left: get another one", left.days)
 
     def _receive(self, incoming: IncomingRequest) -> None:
-        try:
-            application, takeover = self._choose(incoming)
-        except RemoteProtocolError as error:
-            self._refuse(incoming, error)
-            return
+        application, takeover = self._choose(incoming.request)
         assert self._serving is not None
         request, work = self._open(application, incoming, takeover)
         self._serving.start_soon(self._handle, application, request, work)
 
-    def _choose(self, incoming: IncomingRequest) -> tuple[Application, Takeover | None]:
+    def _screen(self, request: Request) -> None:
+        """Refuse what nobody here takes, before there is a transaction; then `_receive` gets it."""
+        if request.method != "NOTIFY":
+            self._choose(request)
+
+    def _choose(self, request: Request) -> tuple[Application, Takeover | None]:
         """Return the application for a request, and the call that it wants to take over.
 
         Raises RemoteProtocolError with the refusal.
         """
-        request = incoming.request
         takeover = self.endpoint.find_takeover(request)
         other = None if takeover is None else takeover.call
         application = (None if other is None else self._owners.get(other)) or self._route(request)
@@ -192,24 +192,6 @@ class Server:
         if name not in self._started:
             raise RemoteProtocolError(f"the application {name!r} has not started", 503, BUSY)
         return self._started[name]
-
-    def _refuse(self, incoming: IncomingRequest, error: RemoteProtocolError) -> None:
-        request, core = incoming.request, self.endpoint.core
-        with logging_call(request.call_id):
-            logger.info(
-                "refused %s from %s (%s:%d) to %s with %d: %s",
-                request.method,
-                request.from_.uri,
-                *incoming.flow.remote,
-                request.uri,
-                error.status,
-                error,
-            )
-        response = Response.to_request(
-            request, error.status, to_tag=core.new_tag(), headers=error.headers
-        )
-        core.respond(incoming.transaction, response, trio.current_time())
-        self.endpoint.flush()
 
     def _open(
         self, application: Application, incoming: IncomingRequest, takeover: Takeover | None

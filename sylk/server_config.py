@@ -32,6 +32,7 @@ from sylk.net.tls import TlsContexts
 from sylk.routing import RoutingTable
 from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
+from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI
 from sylk.trace.filters import parse_filter
 from sylk.trace.message import Privacy
@@ -82,9 +83,11 @@ def build_config(raw: RawConfig) -> ServerConfig:
     files = _certificate_files(server, sip, msrp, tls)
     endpoint = EndpointSettings(
         name=f"Sylk/{__version__}",
-        extensions=("replaces", "join"),
+        extensions=("replaces", "join", "nosub"),
         tls=None if files is None else _tls_contexts(files, tls),
         subscriptions=subscription_bounds(sip),
+        refusal_lines=sip.max_refusal_lines,
+        transactions=TransactionBounds(sip.max_transactions, sip.max_transactions_size),
         outbound_proxy=_outbound_proxy(raw, sip),
         sip=_sip_transports(sip, tls, policy),
         msrp=_msrp_port(msrp, sip, tls, policy),

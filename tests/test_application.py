@@ -33,7 +33,13 @@ async def test_what_an_application_does_not_handle_is_refused(method: str, statu
         running_server(application=Silent(NoSettings())) as server,
         Caller(server) as caller,
     ):
-        assert (await caller.ask(method, "Event: x")).status == status
+        refusal = await caller.ask(method, "Event: x")
+        assert refusal.status == status
+        if status == 405:
+            # RFC 3261 21.4.6
+            allowed = refusal["Allow"].split(", ")
+            assert "INVITE" in allowed
+            assert method not in allowed
         await assert_nothing_left(server)
 
 

@@ -70,6 +70,16 @@ def test_a_line_inside_a_call_has_its_call_id() -> None:
     assert second.endswith("  idle")
 
 
+def test_a_long_call_id_does_not_push_the_line_out() -> None:
+    def act(log: logging.Logger) -> None:
+        with logging_call("x" * 2 * LINE_LIMIT):
+            log.info("ringing")
+
+    (line,) = logged(act)
+    assert line.endswith("x] ringing")
+    assert len(line) < 500
+
+
 async def test_a_task_begun_inside_a_call_has_its_call_id_too() -> None:
     stream = io.StringIO()
 

@@ -81,8 +81,32 @@ async def test_an_application_that_is_not_there_is_404() -> None:
         for user, header in (("echo", []), ("x", ["X-Sylk-App: nobody"])):
             async with Caller(server, room=f"{user}@{DOMAIN}", headers=header) as caller:
                 assert (await caller.invite()).status == 404
+                # In a transaction it would be repeated until the ACK.
+                assert server.endpoint.core.next_deadline() is None
                 await caller.acknowledge()
         await assert_nothing_left(server)
+
+
+async def test_a_refer_may_ask_for_no_subscription() -> None:
+    # RFC 7614: understood, and refused here for what it is only.
+    async with running_server() as server, Caller(server) as caller:
+        refer = ("Refer-To: <sip:bob@example.com>", "Require: nosub")
+        assert (await caller.ask("REFER", *refer)).status == 405
+
+
+@pytest.mark.parametrize("content_type", ["image/gif", "application/sdp"])
+async def test_an_optional_body_that_is_no_offer_is_ignored(content_type: str) -> None:
+    # RFC 3261 20.11; the SDP is for early media (RFC 3959).
+    kind = "icon" if content_type == "image/gif" else "early-session"
+    disposition = f"Content-Disposition: {kind};handling=optional"
+    async with running_server() as server, Caller(server) as caller:
+        body = b"not to be read"
+        invite = caller.request("INVITE", disposition, body=body, content_type=content_type)
+        await caller.sip.send(invite)
+        final = await caller.await_answer()
+        assert final.status == 200
+        # The offer is ours.
+        assert b"\r\na=setup:" in final.body
 
 
 async def test_a_stranger_is_403_and_may_ask_for_options() -> None:

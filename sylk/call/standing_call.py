@@ -6,7 +6,6 @@ mere refresh as UPDATE without an offer, if the peer takes UPDATE (RFC 4028 sect
 leaves the session as it was (RFC 3261 section 14.1), unless it says that the peer is gone.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from sylk.call.leg import SDP, ChallengeAnswering, Leg
@@ -47,7 +46,7 @@ class StandingCall:
         self._peer_takes_update = False
         self._update_was_refused = False
         # The ACK of the latest re-INVITE, and of one before it whose 2xx may still be repeated.
-        self._acks: deque[tuple[Request, Dialog]] = deque(maxlen=_ACKS_KEPT)
+        self._acks: list[tuple[Request, Dialog]] = []
 
     def want(self, wish: Wish, now: float) -> None:
         """Change the session as soon as nothing else is open."""
@@ -190,7 +189,7 @@ class StandingCall:
                 return
             ack = dialog.make_ack(number, headers=credentials_of(self._request))
             known = ack, dialog
-            self._acks.append(known)
+            self._acks = [*self._acks, known][-_ACKS_KEPT:]
         self._leg.send(*known)
 
     def _finish_request(self, status: int, response: Response | None, now: float) -> None:

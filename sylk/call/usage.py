@@ -110,10 +110,7 @@ class InviteUsage:
     # What the user wants
 
     def ring(self, now: float) -> None:
-        """Send 180 Ringing and open the early dialog (RFC 3261 section 13.3.1.1).
-
-        Raises RemoteProtocolError (400) when the INVITE has no Contact to open one with.
-        """
+        """Send 180 Ringing and open the early dialog (RFC 3261 section 13.3.1.1)."""
         self._leg.check(Input.RING)
         self._open_dialog()
         self._leg.must(Input.RING)

@@ -11,6 +11,7 @@ from sylk.errors import TransportError
 from sylk.net.addresses import family_of, plain_address, take_both_families
 from sylk.net.connection_limits import ConnectionGate, ConnectionLimits
 from sylk.net.stream import ByteStream, TcpStream, close_socket, transport_error
+from sylk.sip.flow import show_address
 
 logger = logging.getLogger("sylk.net")
 
@@ -39,7 +40,8 @@ class TcpListener:
                 raise
         except OSError as error:
             reason = transport_error(error)
-            raise TransportError(f"cannot listen on tcp {host}:{port}: {reason}") from error
+            where = show_address((host, port))
+            raise TransportError(f"cannot listen on tcp {where}: {reason}") from error
         self.local = plain_address(self._socket.getsockname())
         self._gate = ConnectionGate(limits)
 
@@ -101,10 +103,10 @@ class TcpListener:
         try:
             await serve(stream)
         except TransportError as error:
-            logger.debug("connection from %s:%d: %s", *stream.remote, error)
+            logger.debug("connection from %s: %s", show_address(stream.remote), error)
         except Exception:
             # One connection's bug must not close the port for everybody.
-            logger.exception("serving the connection from %s:%d failed", *stream.remote)
+            logger.exception("serving the connection from %s failed", show_address(stream.remote))
         finally:
             self._gate.released(address)
             stream.close()

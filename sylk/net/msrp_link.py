@@ -8,6 +8,7 @@ from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.session import MsrpSession
 from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream
+from sylk.sip.flow import show_address
 
 logger = logging.getLogger("sylk.msrp")
 
@@ -68,9 +69,9 @@ class MsrpLink:
         text = data[:_TRACED_SIZE].decode("utf-8", "backslashreplace").replace("\r\n", "\n")
         more = len(data) - _TRACED_SIZE
         logger.debug(
-            "%s %s:%d, %d bytes of MSRP%s",
+            "%s %s, %d bytes of MSRP%s",
             direction,
-            *self.stream.remote,
+            show_address(self.stream.remote),
             len(data),
             f", {more} of them not shown" if more > 0 else "",
             extra={"detail": text.rstrip()},

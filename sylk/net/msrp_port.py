@@ -29,7 +29,7 @@ from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
-from sylk.sip.flow import Address
+from sylk.sip.flow import Address, show_address
 
 logger = logging.getLogger("sylk.msrp")
 
@@ -237,7 +237,7 @@ class MsrpPort:
             await self._serve(stream, session)
         except Exception:
             # One link's bug must not stop all others.
-            logger.exception("serving the link to %s:%d failed", *stream.remote)
+            logger.exception("serving the link to %s failed", show_address(stream.remote))
         finally:
             stream.close()
 
@@ -296,8 +296,8 @@ class MsrpPort:
     def _log_refusals(self, link: MsrpLink) -> None:
         for status, to_path in link.connection.take_refusals():
             logger.info(
-                "refused from %s:%d with %d: %s",
-                *link.stream.remote,
+                "refused from %s with %d: %s",
+                show_address(link.stream.remote),
                 status,
                 to_path.decode("utf-8", "backslashreplace"),
             )
@@ -330,7 +330,8 @@ class MsrpPort:
         if link.reason:
             # A peer that has said BYE closes too; where it had not, its session tells so.
             level = logging.DEBUG if link.reason == _PEER_CLOSED else logging.INFO
-            logger.log(level, "link with %s:%d closed: %s", *link.stream.remote, link.reason)
+            remote = show_address(link.stream.remote)
+            logger.log(level, "link with %s closed: %s", remote, link.reason)
         link.connection.close(link.reason)
         self._take_events(link)
         for session in link.sessions:

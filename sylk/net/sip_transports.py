@@ -20,7 +20,8 @@ from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
 from sylk.net.udp import UdpPort, bind_udp
-from sylk.sip.flow import Address, Flow
+from sylk.sip.datagrams import is_no_sip
+from sylk.sip.flow import Address, Flow, show_address
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import DEFAULT_LIMITS, Limits, MalformedMessage, parse_message
 from sylk.sip.stream import KeepAlivePing, StreamParser
@@ -33,7 +34,6 @@ their flow."""
 
 _PING = b"\r\n\r\n"
 _PONG = b"\r\n"
-_STUN_HEADER = 20
 _CLOSE_GRACE = 2.0
 """Seconds that a connection which is to be closed has left to take our last answer."""
 
@@ -210,7 +210,7 @@ class SipTransports:
                 stream = await self._start_tls(stream, domain or remote[0])
             assert self._nursery is not None
             return await self._nursery.start(self._serve_outgoing, stream)
-        raise TransportError(f"cannot connect to {remote[0]}:{remote[1]}: no answer")
+        raise TransportError(f"cannot connect to {show_address(remote)}: no answer")
 
     async def _start_tls(self, stream: ByteStream, domain: str) -> TlsStream:
         assert self._tls is not None
@@ -242,7 +242,7 @@ class SipTransports:
         try:
             self._udp.send(data, flow.local, flow.remote)
         except TransportError as error:
-            logger.info("cannot send to %s:%d: %s", *flow.remote, error)
+            logger.info("cannot send to %s: %s", show_address(flow.remote), error)
             self._on_failure(flow)
         else:
             if self.trace is not None:
@@ -251,8 +251,7 @@ class SipTransports:
     # Receiving
 
     def _receive_datagram(self, data: bytes, local: Address, remote: Address) -> None:
-        if not data.strip(b"\r\n\0 ") or (data[0] < 4 and len(data) >= _STUN_HEADER):
-            # Keep-alives of RFC 5626: line ends, or STUN, which is never parsed as SIP.
+        if is_no_sip(data):
             if self.trace is not None:
                 self.trace(True, data, None, Flow("udp", local, remote))
             return
@@ -283,7 +282,7 @@ class SipTransports:
             self._on_message(message, flow)
         except Exception:
             # A bug that one message brings out must not close a port or a connection.
-            logger.exception("handling a message from %s:%d failed", *flow.remote)
+            logger.exception("handling a message from %s failed", show_address(flow.remote))
 
     async def _serve_outgoing(
         self, stream: ByteStream, task_status: trio.TaskStatus[Flow] = trio.TASK_STATUS_IGNORED
@@ -292,7 +291,7 @@ class SipTransports:
             await self._serve(stream, task_status)
         except Exception:
             # One connection's bug must not stop all others.
-            logger.exception("serving the connection to %s:%d failed", *stream.remote)
+            logger.exception("serving the connection to %s failed", show_address(stream.remote))
         finally:
             stream.close()
 
@@ -304,7 +303,7 @@ class SipTransports:
         async with trio.open_nursery() as nursery:
 
             def give_up(reason: str) -> None:
-                logger.info("connection with %s:%d closed: %s", *flow.remote, reason)
+                logger.info("connection with %s closed: %s", show_address(flow.remote), reason)
                 nursery.cancel_scope.cancel()
 
             outbox = Outbox(stream, nursery, give_up, limit=self._settings.outbox_limit)
@@ -317,7 +316,7 @@ class SipTransports:
                 with trio.move_on_after(_CLOSE_GRACE):
                     await outbox.wait_empty()
             except TransportError as error:
-                logger.debug("connection with %s:%d: %s", *flow.remote, error)
+                logger.debug("connection with %s: %s", show_address(flow.remote), error)
             finally:
                 outbox.close()
                 del self._connections[flow]
@@ -358,7 +357,7 @@ class SipTransports:
                 return await connection.stream.receive() or None
             if incomplete_since is None and self._in_use(flow):
                 continue
-            logger.info("connection with %s:%d closed: %s", *flow.remote, fault)
+            logger.info("connection with %s closed: %s", show_address(flow.remote), fault)
             return None
 
     def _take_messages(self, parser: StreamParser, connection: _Connection) -> bool:
@@ -390,6 +389,5 @@ class SipTransports:
 
 def _log_message(direction: str, flow: Flow, data: bytes) -> None:
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip()
-    logger.debug(
-        "%s %s:%d over %s", direction, *flow.remote, flow.transport, extra={"detail": text}
-    )
+    remote = show_address(flow.remote)
+    logger.debug("%s %s over %s", direction, remote, flow.transport, extra={"detail": text})

@@ -12,7 +12,7 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.addresses import family_of, plain_address
-from sylk.sip.flow import Address
+from sylk.sip.flow import Address, show_address
 
 RECEIVE_SIZE = 64 * 1024
 """Bytes asked for in one read: what one read brings is answered and passed on together.
@@ -127,8 +127,8 @@ async def connect_tcp(remote: Address, *, local_host: str | None = None) -> TcpS
         return TcpStream(sock)
     except OSError as error:
         sock.close()
-        host, port = remote
-        raise TransportError(f"cannot connect to {host}:{port}: {error.strerror}") from error
+        where = show_address(remote)
+        raise TransportError(f"cannot connect to {where}: {error.strerror}") from error
     except BaseException:
         sock.close()
         raise

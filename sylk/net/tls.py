@@ -29,6 +29,7 @@ from sylk.net.certificate import (
 )
 from sylk.net.stream import ByteStream
 from sylk.net.tls_errors import tls_error
+from sylk.sip.flow import show_address
 
 logger = logging.getLogger("sylk.net")
 
@@ -289,7 +290,7 @@ async def accept_tls(
             return await tls_handshake(stream, context, server_side=True)
         except TransportError as error:
             reason = str(error)
-    logger.info("no TLS with %s:%d: %s", *stream.remote, reason)
+    logger.info("no TLS with %s: %s", show_address(stream.remote), reason)
     return None
 
 

@@ -15,7 +15,7 @@ from sylk.errors import TransportError
 from sylk.net.addresses import WILDCARDS, family_of, plain_address, take_both_families
 from sylk.net.icmp import ask_for_errors, next_unreachable
 from sylk.net.stream import close_socket, transport_error
-from sylk.sip.flow import Address
+from sylk.sip.flow import Address, show_address
 
 MAX_DATAGRAM = 65535
 _READ_BURST = 64
@@ -154,4 +154,5 @@ def bind_udp(host: str, port: int) -> UdpPort:
     try:
         return UdpPort(host, port)
     except TransportError as error:
-        raise TransportError(f"cannot listen on udp {host}:{port}: {error}") from error
+        where = show_address((host, port))
+        raise TransportError(f"cannot listen on udp {where}: {error}") from error

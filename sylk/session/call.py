@@ -207,6 +207,9 @@ class Call:
         match event:
             case Established():
                 self.is_established = True
+                # The offer has been read, and the INVITE is kept for as long as the call lasts.
+                self.request.body = b""
+                self.request.headers.forget_lookups()
                 self.settled.set()
             case Ringing(status):
                 if self.on_ringing is not None:

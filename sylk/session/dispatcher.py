@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 import trio
 
-from sylk.errors import RemoteProtocolError
-from sylk.log import logging_call
 from sylk.session.call import Call
 from sylk.session.dialog_users import DialogUsers
+from sylk.session.refusal_log import LINES_A_MINUTE, RefusalLog
 from sylk.sip.core import (
     Event,
     IncomingAck,
@@ -27,7 +26,8 @@ class Dispatcher:
     """Gives events out.
 
     `on_request` gets each request that begins something, `on_stray` what is for somebody who
-    is gone: that too has to be answered, or its transaction would stay.
+    is gone: that too has to be answered, or its transaction would stay. `refusal_lines` bounds the
+    lines of the log a minute about the refusals of one source.
     """
 
     def __init__(
@@ -35,10 +35,12 @@ class Dispatcher:
         users: DialogUsers,
         on_request: Callable[[IncomingRequest], None],
         on_stray: Callable[[IncomingRequest], None],
+        refusal_lines: int = LINES_A_MINUTE,
     ) -> None:
         self._users = users
         self._on_request = on_request
         self._on_stray = on_stray
+        self._refusals = RefusalLog(refusal_lines)
 
     def dispatch(self, event: Event) -> None:
         """Give one event to whom it concerns."""
@@ -65,7 +67,7 @@ class Dispatcher:
             case RequestFailed():
                 self._give_failure(event, now)
             case Refused():
-                _log_refusal(event)
+                self._refusals.write(event, now)
 
     def _give_request(self, event: IncomingRequest, now: float) -> None:
         if event.dialog is not None:
@@ -99,26 +101,3 @@ class Dispatcher:
             self._users.answered(transaction)
         if call is not None:
             call.request_failed(transaction.request.method, event.status, now)
-
-
-def _log_refusal(event: Refused) -> None:
-    source, status, reason = event.flow.remote, event.status, event.reason
-    request = event.request
-    try:
-        known = None if request is None else (request.call_id, request.from_.uri)
-    except RemoteProtocolError:
-        known = None
-    if request is None or known is None:
-        logger.info("refused from %s:%d with %d: %s", *source, status, reason)
-        return
-    call_id, sender = known
-    with logging_call(call_id):
-        logger.info(
-            "refused %s from %s (%s:%d) to %s with %d: %s",
-            request.method,
-            sender,
-            *source,
-            request.uri,
-            status,
-            reason,
-        )

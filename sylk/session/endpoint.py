@@ -27,22 +27,21 @@ from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
 from sylk.session.dialog_users import DialogUsers
 from sylk.session.dispatcher import Dispatcher
+from sylk.session.refusal_log import LINES_A_MINUTE
 from sylk.session.sending import RequestSender
 from sylk.session.subscription import Referral, Subscription
 from sylk.session.subscription_counts import SubscriptionBounds, SubscriptionCounts
 from sylk.session.takeover import EndedCalls, Takeover, find_takeover
 from sylk.session.watch import Watch
-from sylk.sip.core import (
-    IncomingRequest,
-    UserAgentCore,
-)
+from sylk.sip.core import IncomingRequest, UserAgentCore
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 from sylk.sip.notifier import NotifierUsage
 from sylk.sip.parser import MalformedMessage
 from sylk.sip.reason_header import reason_headers
 from sylk.sip.refer_notifier import ReferNotifier
-from sylk.sip.request_checks import Admit
+from sylk.sip.request_checks import Admit, Screen
+from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI
 
 logger = logging.getLogger("sylk.session")
@@ -90,7 +89,9 @@ class EndpointSettings:
     msrp: MsrpPortSettings = field(default_factory=MsrpPortSettings)
     session_timer: SessionTimerSettings = field(default_factory=SessionTimerSettings)
     """How long a call lives that is not refreshed (RFC 4028)."""
+    refusal_lines: int = LINES_A_MINUTE
     subscriptions: SubscriptionBounds = field(default_factory=SubscriptionBounds)
+    transactions: TransactionBounds = field(default_factory=TransactionBounds)
 
 
 class Endpoint:
@@ -105,11 +106,12 @@ class Endpoint:
         on_request: Callable[[IncomingRequest], None],
         event_packages: Sequence[str] = (),
         admit: Admit | None = None,
+        screen: Screen | None = None,
     ) -> None:
         """Bind all ports; raises TransportError.
 
         `event_packages` are all those whose state is told here. `admit` is asked first about each
-        request outside a dialog; without it everybody is welcome.
+        request outside a dialog, `screen` last; without them everybody is welcome.
         """
         self.settings = settings
         self.clock = AlarmClock()
@@ -126,6 +128,8 @@ class Endpoint:
             random_token=lambda: secrets.token_hex(10),
             event_packages=event_packages,
             admit=admit,
+            screen=screen,
+            bounds=settings.transactions,
         )
         self.transports = SipTransports(
             settings.sip,
@@ -142,7 +146,9 @@ class Endpoint:
         self.sender = RequestSender(
             self.core, self.transports, self._users, self.flush, settings.resolver
         )
-        self._dispatcher = Dispatcher(self._users, on_request, self._refuse_stray)
+        self._dispatcher = Dispatcher(
+            self._users, on_request, self._refuse_stray, settings.refusal_lines
+        )
         self._closing: dict[Call, MsrpSession] = {}
         self._flushing = False
 

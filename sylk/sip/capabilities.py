@@ -47,7 +47,7 @@ class Capabilities:
         return Response.to_request(request, 200, to_tag=to_tag, headers=headers)
 
     def describe(self, message: Message, method: str | None) -> None:
-        """Write into a message who we are and, for INVITE, UPDATE and their 2xx, what we can do.
+        """Write into a message who we are and, where it is to be told, what we can do.
 
         `method` is that of the request which is sent or answered (RFC 3261 13.2.1, 13.3.1.4).
         """
@@ -56,6 +56,10 @@ class Capabilities:
             if "Server" not in headers:
                 headers.add("Server", self.server_name)
             tells = method in _TELLING and 200 <= message.status < 300
+            if message.status == 405 and "Allow" not in headers:
+                # Not here, although elsewhere in this user agent (RFC 3261 section 21.4.6).
+                allowed = [name for name in self.methods if name != method]
+                headers.add("Allow", ", ".join(allowed))
             if message.status == 489 and "Allow-Events" not in headers:
                 for name, value in self.allow_events_headers:
                     headers.add(name, value)

@@ -11,7 +11,8 @@ the request brought in Via, From, To, Call-ID and CSeq, so that it does not serv
 
 Whether a request outside of a dialog is taken at all is asked first (8.2), of `admit`, and before
 there is anything that would be kept of it (26.3.2.4). A retransmission of what was admitted finds
-its transaction and is not asked about again; one of what was refused is.
+its transaction and is not asked about again; one of what was refused is. What passes all checks
+may still be refused by `screen`, which knows what it is for, and is asked in the same way.
 
 The caller gives in one message at a time and takes all events before the next: what it does with
 one event, `add_dialog` above all, counts for the next message.
@@ -48,12 +49,13 @@ from sylk.sip.layer_events import (
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import MalformedMessage
 from sylk.sip.pending import PendingTransactions
-from sylk.sip.request_checks import Admit, check_extensions_and_content, check_method_and_uri
+from sylk.sip.request_checks import Admit, Screen, check_content, check_method_and_uri
 from sylk.sip.source_limits import SentNoAnswer
 from sylk.sip.stateless import StatelessAnswers, stamp_malformed
 from sylk.sip.timers import Timers
 from sylk.sip.transaction import ClientTransaction, ServerTransaction, Transaction
-from sylk.sip.transaction_layer import MAX_TRANSACTIONS, TransactionLayer
+from sylk.sip.transaction_bounds import TransactionBounds
+from sylk.sip.transaction_layer import TransactionLayer
 from sylk.sip.transaction_matching import reply_tag
 from sylk.sip.via import MAGIC_COOKIE
 
@@ -68,9 +70,6 @@ __all__ = [
     "UserAgentCore",
 ]
 
-# RFC 3261 14.2: a second INVITE is told to come again after up to this many seconds.
-MAX_RETRY_AFTER_INVITE = 10
-
 _NEEDS_DIALOG = frozenset({"BYE", "INFO", "PRACK", "UPDATE"})
 
 
@@ -80,7 +79,7 @@ class UserAgentCore:
     `methods` are those the server takes, `supported` its option tags, `accept` the media types of
     bodies by method (a method that is missing there takes any body). `random_token` returns text
     of token characters that nobody can guess, with at least 64 bits of randomness. Without
-    `admit` everybody is welcome.
+    `admit` everybody is welcome, and without `screen` whatever the checks let pass.
     """
 
     def __init__(
@@ -92,17 +91,18 @@ class UserAgentCore:
         server_name: str,
         timers: Timers | None = None,
         random_token: Callable[[], str],
-        max_transactions: int = MAX_TRANSACTIONS,
+        bounds: TransactionBounds | None = None,
         admit: Admit | None = None,
+        screen: Screen | None = None,
         event_packages: Sequence[str] = (),
     ) -> None:
-        self._admit = admit
+        self._admit, self._screen = admit, screen
         self._capabilities = Capabilities(methods, supported, accept, server_name, event_packages)
         self._random_token = random_token
         self._stateless = StatelessAnswers(random_token(), self._capabilities)
         self._layer = TransactionLayer(
             timers,
-            max_transactions=max_transactions,
+            bounds=bounds,
             make_branch=lambda: MAGIC_COOKIE + random_token(),
         )
         self._dialogs = DialogRegistry()
@@ -244,6 +244,8 @@ class UserAgentCore:
                 self._report_failure(transaction, status)
             case TransactionEnded(transaction):
                 self._pending.discard(transaction)
+                # A call keeps its INVITE for as long as it lasts.
+                transaction.request.headers.forget_lookups()
 
     def _report_failure(self, transaction: Transaction, status: int) -> None:
         """Report a transaction that the layer above knows: no CANCEL, none of our refusals."""
@@ -276,11 +278,13 @@ class UserAgentCore:
                 self._receive_cancel(unmatched, now)
                 return
             dialog = self._find_dialog(request)
-            check_extensions_and_content(request, self._capabilities)
+            check_content(request, self._capabilities)
             if request.method == "OPTIONS" and dialog is None:
                 back = unmatched.reply_flow
                 self._layer.send_stateless(self._stateless.options_answer(request, back), back)
                 return
+            if dialog is None and self._screen:
+                self._screen(request)
             tag = self.new_tag() if dialog is None else dialog.local_tag
             transaction = self._layer.accept_request(unmatched, tag, now)
         except SentNoAnswer:
@@ -326,15 +330,8 @@ class UserAgentCore:
 
     def _check_order(self, request: Request, dialog: Dialog) -> None:
         dialog.receive_request(request)
-        if request.method != "INVITE":
-            return
-        if self._pending.has_server_invite(request):
-            seconds = sum(self._random_token().encode()) % (MAX_RETRY_AFTER_INVITE + 1)
-            raise RemoteProtocolError(
-                "an INVITE is not answered yet", 500, [("Retry-After", str(seconds))]
-            )
-        if self._pending.has_client_invite(dialog):
-            raise RemoteProtocolError("our INVITE is not answered yet", 491)
+        if request.method == "INVITE":
+            self._pending.check_invite(request, dialog, self._random_token)
 
     def _receive_ack(self, request: Request) -> None:
         """Hand on the ACK for a 2xx; one that belongs to nothing is dropped silently."""

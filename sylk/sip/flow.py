@@ -10,6 +10,12 @@ from dataclasses import dataclass
 Address = tuple[str, int]
 
 
+def show_address(address: Address) -> str:
+    """Return host and port as one text, an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One pair of addresses over one transport, and for a stream one connection.

@@ -207,6 +207,11 @@ class Headers:
         self._items = [item for item in self._items if _key(item[0]) != key]
         self._changed(name)
 
+    def forget_lookups(self) -> None:
+        """Give up what makes look-ups fast, where a message is kept and will seldom be asked."""
+        self._index = None
+        self._parsed = {}
+
     def copy(self) -> "Headers":
         """Return headers that can change on their own."""
         headers = Headers()

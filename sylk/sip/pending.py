@@ -5,12 +5,18 @@ sequence number: the same request by another path, an INVITE that crosses anothe
 overtakes the response to its SUBSCRIBE.
 """
 
+from collections.abc import Callable
+
+from sylk.errors import RemoteProtocolError
 from sylk.sip.dialog import Dialog
 from sylk.sip.message import Request
 from sylk.sip.transaction import ClientTransaction, ServerTransaction, Transaction
 
 # The requests of ours that a NOTIFY may answer faster than their response does.
 _SUBSCRIBING_METHODS = ("SUBSCRIBE", "REFER")
+
+# RFC 3261 14.2: a second INVITE is told to come again after up to this many seconds.
+MAX_RETRY_AFTER_INVITE = 10
 
 # Call-ID and the tag of the side that sent the request.
 _Sender = tuple[str, str]
@@ -77,6 +83,18 @@ class PendingTransactions:
         """Return whether an INVITE of ours in this dialog has no final response (14.2)."""
         transaction = self._client_invites.get((dialog.call_id, dialog.local_tag))
         return transaction is not None and transaction.is_pending
+
+    def check_invite(
+        self, request: Request, dialog: Dialog, random_token: Callable[[], str]
+    ) -> None:
+        """Raise RemoteProtocolError (500, 491) if another INVITE of the dialog is open (14.2)."""
+        if self.has_server_invite(request):
+            seconds = sum(random_token().encode()) % (MAX_RETRY_AFTER_INVITE + 1)
+            raise RemoteProtocolError(
+                "an INVITE is not answered yet", 500, [("Retry-After", str(seconds))]
+            )
+        if self.has_client_invite(dialog):
+            raise RemoteProtocolError("our INVITE is not answered yet", 491)
 
     def expects_notify(self, request: Request) -> bool:
         """Return whether a NOTIFY is for a subscription that we just asked for (RFC 6665 4.4.1)."""

@@ -2,11 +2,11 @@
 
 Each check raises RemoteProtocolError with the status and header fields to answer with. The first
 one, who asks at all, is `Admit`, which the core is given. Between `check_method_and_uri` and
-`check_extensions_and_content` the core looks for the dialog, or for a request that came twice
+`check_content` the core looks for the dialog, or for a request that came twice
 (8.2.2.2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sylk.errors import RemoteProtocolError
 from sylk.sip.asserted_identity import Identity
@@ -23,11 +23,19 @@ _LATER_METHODS = (
     *("PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH"),
     *("INFO", "REFER", "MESSAGE", "UPDATE"),
 )
+# Their body describes the session, or early media (RFC 3959), which we do not know.
+_DESCRIBING_METHODS = ("INVITE", "UPDATE")
 KNOWN_METHODS = frozenset(_REQUIRED_METHODS + _LATER_METHODS)
 Admit = Callable[[Request, Flow, float], Identity | None]
 """Tells who sent a request outside of a dialog, at a time; raises RemoteProtocolError to refuse it.
 
 It is not asked about ACK, which gets no answer, and CANCEL, which nobody can be challenged for.
+"""
+
+Screen = Callable[[Request], None]
+"""Raises RemoteProtocolError to refuse a request outside of a dialog that passed all checks.
+
+It is asked before there is a transaction, so that of what it refuses nothing is kept or repeated.
 """
 
 # How many bad extensions a 420 lists, so that the answer to a long list stays short.
@@ -57,8 +65,11 @@ def check_method_and_uri(request: Request, flow: Flow, capabilities: Capabilitie
     read_reference(request)
 
 
-def check_extensions_and_content(request: Request, capabilities: Capabilities) -> None:
-    """Refuse extensions and bodies that we do not know (8.2.2.3, 8.2.3)."""
+def check_content(request: Request, capabilities: Capabilities) -> None:
+    """Refuse extensions and bodies that we do not know (8.2.2.3, 8.2.3).
+
+    An INVITE that is to open a dialog is refused if it lacks what that takes.
+    """
     headers = request.headers
     if "Require" in headers:
         unsupported = [tag for tag in request.require if tag not in capabilities.supported]
@@ -69,12 +80,40 @@ def check_extensions_and_content(request: Request, capabilities: Capabilities) -
         _check_body(request, capabilities)
     if request.method == "INVITE" and "Accept" in headers:
         _check_accept(request, capabilities)
+    if request.method == "INVITE" and request.to.tag is None:
+        _check_contact(request)
+
+
+def _check_contact(request: Request) -> None:
+    """Refuse an INVITE that can open no dialog, as it has no usable Contact (8.1.1.8, 12.1.1)."""
+    contact = request.contact
+    if contact is None or not isinstance(contact.uri, SipURI):
+        raise RemoteProtocolError("an INVITE needs a Contact with a SIP URI")
 
 
 def _check_body(request: Request, capabilities: Capabilities) -> None:
+    """Refuse a body that nobody here reads, or take it away if it is optional (20.11)."""
     types = capabilities.accept.get(request.method)
-    if types is None or _is_optional(request):
+    if types is None:
         return
+    try:
+        _check_disposition(request)
+        _check_type(request, types, capabilities)
+    except RemoteProtocolError:
+        if not _is_optional(request):
+            raise
+        request.body = b""
+
+
+def _check_disposition(request: Request) -> None:
+    """Refuse a body that is for something else than the session, where that is all we read."""
+    disposition = request.headers.get("Content-Disposition")
+    kind = "session" if disposition is None else _media_type(disposition)
+    if request.method in _DESCRIBING_METHODS and kind != "session":
+        raise RemoteProtocolError(f"no body for {kind[:64]!r} here", 415)
+
+
+def _check_type(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
     encodings = [encoding.lower() for encoding in request.headers.values("Content-Encoding")]
     if any(encoding != "identity" for encoding in encodings):
         raise RemoteProtocolError("the body is encoded", 415, [("Accept-Encoding", "identity")])

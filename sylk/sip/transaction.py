@@ -84,6 +84,8 @@ class ServerTransaction(Transaction):
     """
 
     to_tag: str
+    octets: int = 0
+    """How much of the memory for all transactions this one takes."""
     announced: bool = field(default=False, init=False)
 
     @property

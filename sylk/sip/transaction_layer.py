@@ -12,7 +12,7 @@ costs nothing but its memory, and each timer is one entry of one heap.
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.errors import LocalProtocolError
 from sylk.sip.client_requests import make_ack, make_cancel
 from sylk.sip.deadlines import DeadlineHeap
 from sylk.sip.flow import Address, Flow
@@ -37,6 +37,7 @@ from sylk.sip.transaction import (
     input_for_reply,
     input_for_response,
 )
+from sylk.sip.transaction_bounds import TransactionBounds, kept_octets
 from sylk.sip.transaction_matching import (
     acknowledges,
     cancelled_keys,
@@ -47,12 +48,6 @@ from sylk.sip.transaction_matching import (
 from sylk.sip.transaction_tables import Action, Input, State
 from sylk.sip.transaction_timers import TIMER_ACTIONS, StartTimer
 from sylk.sip.via import Via
-
-# Transactions of each kind, client and server. Each takes about 5 kB, most of it the request, and
-# a join takes about ten seconds of one: enough for a thousand joins a second.
-MAX_TRANSACTIONS = 20000
-# What a client that was refused for lack of room is told to wait, in seconds.
-RETRY_AFTER_OVERLOAD = 5
 
 
 class TransactionLayer:
@@ -65,11 +60,12 @@ class TransactionLayer:
         self,
         timers: Timers | None = None,
         *,
-        max_transactions: int = MAX_TRANSACTIONS,
+        bounds: TransactionBounds | None = None,
         make_branch: Callable[[], str],
     ) -> None:
         self._timers = timers or Timers()
-        self._max_transactions = max_transactions
+        self._bounds = bounds or TransactionBounds()
+        self._kept_octets = 0
         self._make_branch = make_branch
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
@@ -139,15 +135,14 @@ class TransactionLayer:
     ) -> ServerTransaction:
         """Return a new transaction for a request; `to_tag` is for its responses.
 
-        Raises RemoteProtocolError with status 503 when there are too many.
+        Raises RemoteProtocolError with status 503 when there are too many, or too large ones.
         """
-        if len(self._servers) >= self._max_transactions:
-            raise RemoteProtocolError(
-                "too many transactions", 503, [("Retry-After", str(RETRY_AFTER_OVERLOAD))]
-            )
+        octets = kept_octets(unmatched.request)
+        self._bounds.check(len(self._servers), self._kept_octets, octets)
         transaction = ServerTransaction(
-            unmatched.request, unmatched.reply_flow, unmatched.key, to_tag
+            unmatched.request, unmatched.reply_flow, unmatched.key, to_tag, octets
         )
+        self._kept_octets += octets
         self._servers[transaction.key] = transaction
         self._by_flow.setdefault(transaction.flow, {})[transaction] = None
         self._step(transaction, Input.REQUEST, now)
@@ -250,7 +245,7 @@ class TransactionLayer:
         self, request: Request, flow: Flow, key: Key, now: float
     ) -> ClientTransaction:
         transaction = ClientTransaction(request, flow, key)
-        if len(self._clients) >= self._max_transactions:
+        if len(self._clients) >= self._bounds.count:
             transaction.state = State.TERMINATED
             self._events.append(TransactionFailed(transaction, 503))
             self._events.append(TransactionEnded(transaction))
@@ -344,10 +339,12 @@ class TransactionLayer:
 
     def _forget(self, transaction: Transaction) -> None:
         self._stop_timers(transaction)
+        transaction.last_response = None
         if isinstance(transaction, ClientTransaction):
             self._clients.pop(transaction.key, None)
-        else:
-            self._servers.pop(transaction.key, None)
+        elif self._servers.pop(transaction.key, None) is not None:
+            assert isinstance(transaction, ServerTransaction)
+            self._kept_octets -= transaction.octets
         others = self._by_flow.get(transaction.flow)
         if others is not None:
             others.pop(transaction, None)

@@ -13,7 +13,7 @@ whether the last line ended too. So the text says exactly what the octets were.
 
 from datetime import UTC, datetime
 
-from sylk.sip.flow import Address
+from sylk.sip.flow import show_address
 from sylk.trace.message import TracedMessage
 
 MAX_SHOWN_FAULTY = 2048
@@ -78,13 +78,9 @@ def _lines(octets: bytes) -> list[bytes]:
 
 def _heading(message: TracedMessage) -> str:
     direction = "received" if message.received else "sent"
+    source, destination = show_address(message.source), show_address(message.destination)
     return (
         f"#{message.number} {render_time(message.time)} {message.protocol.upper()} {direction} "
-        f"{message.transport} {_render(message.source)} -> {_render(message.destination)} "
+        f"{message.transport} {source} -> {destination} "
         f"{len(message.octets)} bytes"
     )
-
-
-def _render(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -29,7 +29,14 @@ Settings = Mapping[str, Mapping[str, object]]
 """Section to key to value, as they go into sylk.ini."""
 
 _DEFAULTS: Settings = {
-    "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0, "local_tls_port": "none"},
+    "SIP": {
+        "local_ip": HOST,
+        "local_udp_port": 0,
+        "local_tcp_port": 0,
+        "local_tls_port": "none",
+        # Tests look for the line of each refusal.
+        "max_refusal_lines": 1_000_000,
+    },
     "MSRP": {"local_ip": HOST, "local_tcp_port": 0, "local_tls_port": "none"},
 }
 _LISTENING = re.compile(r"listening for (SIP|MSRP) on (udp|tcp) \S+ port (\d+)")

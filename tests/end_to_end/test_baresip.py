@@ -87,6 +87,10 @@ def test_a_room_has_no_presence_and_takes_no_page_message(
         agent.wait_for("presence: subscriber closed .*: 489 Bad Event")
         agent.type("/message hello")
         agent.wait_for("\n 405 Method Not Allowed")
+        (refusal,) = agent.messages("SIP/2.0 405")
+        allowed = refusal.partition("\nAllow: ")[2].partition("\n")[0]
+        assert allowed.startswith("INVITE, ")
+        assert "MESSAGE" not in allowed
 
 
 def test_its_page_message_arrives(server: RunningServer, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,19 @@ def test_everybody_is_told_when_the_server_ends(
         for client in (alice, bob, carol):
             assert client.await_bye()["Call-ID"] == client.call_id
         server.stop(number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_again_and_again_does_not_spoil_the_end(
+    running_server: StartServer, number: signal.Signals
+) -> None:
+    server = running_server()
+    while server.process.poll() is None:
+        server.process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(0.001)
+    # Its exit status and its log are looked at.
+    server.stop()
 
 
 def test_a_peer_that_does_not_answer_does_not_keep_the_server(running_server: StartServer) -> None:

@@ -128,7 +128,8 @@ async def test_messages_go_in_and_out_over_udp(peer: socket.socket) -> None:
 async def test_keep_alives_are_no_messages(peer: socket.socket) -> None:
     stun = bytes([0, 1, 0, 0]) + bytes.fromhex("2112a442") + bytes(12)
     async with running() as endpoint:
-        for data in (b"", b"\r\n\r\n", b"\0", b"  ", stun, stun + bytes(100), REQUEST):
+        rtp = bytes([0x80, 0, 0, 1]) + bytes(168)
+        for data in (b"", b"\r\n\r\n", b"\0", b"  ", stun, stun + bytes(100), rtp, REQUEST):
             peer.sendto(data, endpoint.address("udp"))
         await endpoint.next_request()
         assert endpoint.is_quiet

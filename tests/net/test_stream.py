@@ -132,6 +132,12 @@ async def test_a_refused_connection_says_so() -> None:
             await connect_tcp((host, port))
 
 
+async def test_an_ipv6_address_is_told_from_its_port() -> None:
+    # Port 0 can be reached nowhere, with or without IPv6.
+    with pytest.raises(TransportError, match=r"cannot connect to \[::1\]:0: "):
+        await connect_tcp(("::1", 0))
+
+
 async def test_an_address_that_is_not_ours_cannot_be_left_from() -> None:
     with pytest.raises(TransportError, match="cannot connect"):
         await connect_tcp(("127.0.0.1", 9), local_host="192.0.2.1")

@@ -47,6 +47,26 @@ async def test_what_has_been_accepted_cannot_be_rejected() -> None:
         await assert_nothing_left(server)
 
 
+async def test_of_the_invite_only_the_header_fields_are_kept() -> None:
+    bodies: list[bytes] = []
+
+    async def look(invitation: Invitation) -> None:
+        bodies.append(invitation.call.request.body)
+        async with invitation.accept() as chat:
+            bodies.append(chat.call.request.body)
+            assert chat.call.request.headers.get("Content-Type") == "application/sdp"
+            async for _ in chat:
+                pass
+
+    async with running_server(application=Scripted(look)) as server, Caller(server) as caller:
+        await caller.join()
+        assert (await caller.bye()).status == 200
+        await assert_nothing_left(server)
+        offer, kept = bodies
+        assert b"a=path:" in offer
+        assert kept == b""
+
+
 async def test_the_end_is_told_once_with_its_reason() -> None:
     calls: list[Call] = []
     ends: list[str] = []

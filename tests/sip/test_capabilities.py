@@ -68,3 +68,14 @@ def test_invite_and_its_2xx_say_what_we_can_do() -> None:
     failure = Response.to_request(invite, 486)
     CAPABILITIES.describe(failure, "INVITE")
     assert "Allow" not in failure.headers
+
+
+def test_a_405_tells_what_is_allowed_and_not_what_it_refuses() -> None:
+    # RFC 3261 21.4.6
+    refusal = Response.to_request(make("OPTIONS"), 405)
+    CAPABILITIES.describe(refusal, "OPTIONS")
+    CAPABILITIES.describe(refusal, "OPTIONS")
+    assert refusal.headers.lines("Allow") == ["INVITE, ACK"]
+    told = Response.to_request(make("OPTIONS"), 405, headers=[("Allow", "BYE")])
+    CAPABILITIES.describe(told, "OPTIONS")
+    assert told.headers.lines("Allow") == ["BYE"]

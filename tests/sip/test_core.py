@@ -628,6 +628,24 @@ def test_a_lost_connection_is_told_once_to_who_has_not_answered() -> None:
     assert events_of(core) == []
 
 
+def test_what_was_looked_up_in_a_request_is_given_up_with_its_transaction() -> None:
+    core = make_core()
+    incoming = receive_one(core, make("MESSAGE"), TCP)
+    headers = incoming.request.headers
+    looked_up = list[int]()
+
+    def parse(lines: list[str]) -> None:
+        looked_up.append(len(lines))
+
+    headers.parsed("Subject", parse)
+    headers.parsed("Subject", parse)
+    assert looked_up == [0]
+    core.respond(incoming.transaction, Response.to_request(incoming.request, 200), 0.0)
+    assert incoming.transaction.is_terminated
+    headers.parsed("Subject", parse)
+    assert looked_up == [0, 0]
+
+
 def test_idle_dialogs_have_no_deadline() -> None:
     core = make_core()
     for number in range(100):

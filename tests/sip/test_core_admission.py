@@ -35,6 +35,8 @@ class Porter:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Flow, float]] = []
         self.refusal: RemoteProtocolError | None = None
+        self.screened: list[str] = []
+        self.misfit: RemoteProtocolError | None = None
         self.core = UserAgentCore(
             methods=METHODS,
             supported=[],
@@ -42,6 +44,7 @@ class Porter:
             server_name="Sylk-Test",
             random_token=tokens(),
             admit=self.admit,
+            screen=self.screen,
         )
 
     def admit(self, request: Request, flow: Flow, now: float) -> Identity:
@@ -49,6 +52,11 @@ class Porter:
         if self.refusal is not None:
             raise self.refusal
         return CARA
+
+    def screen(self, request: Request) -> None:
+        self.screened.append(request.method)
+        if self.misfit is not None:
+            raise self.misfit
 
 
 def refused(events: list[Event]) -> list[int]:
@@ -148,3 +156,31 @@ def test_inside_a_dialog_nobody_is_asked() -> None:
     assert refused(receive(porter.core, stray, TCP)) == [481]
     assert len(porter.asked) == 1
     assert events_of(porter.core) == []
+
+
+@pytest.mark.parametrize("method", BEGINNING)
+def test_what_nobody_takes_is_refused_before_anything_is_kept_of_it(method: str) -> None:
+    porter = Porter()
+    porter.misfit = RemoteProtocolError("there is no such room", 404)
+    request = make(method)
+    assert refused(receive(porter.core, request)) == [404]
+    first = response_of(porter.core)
+    assert first.status == 404
+    # Over UDP a refusal in a transaction would come again until its ACK.
+    assert porter.core.next_deadline() is None
+    assert refused(receive(porter.core, request)) == [404]
+    assert response_of(porter.core).render() == first.render()
+    assert porter.screened == [method] * 2
+
+
+def test_only_what_passes_all_checks_and_begins_something_is_screened() -> None:
+    porter = Porter()
+    for request in make("INVITE", ("Require", "x")), make("INVITE", contact=None), make("OPTIONS"):
+        receive(porter.core, request)
+    assert porter.screened == []
+    incoming = receive_one(porter.core, make("INVITE", branch="z9hG4bKnew"))
+    dialog = Dialog.as_uas(incoming.request, incoming.transaction.to_tag, CONTACT)
+    porter.core.respond(incoming.transaction, Response.to_request(incoming.request, 200), 0.0)
+    porter.core.add_dialog(dialog)
+    receive_one(porter.core, make("BYE", to_tag=dialog.local_tag, cseq=2, branch="z9hG4bKbye"))
+    assert porter.screened == ["INVITE"]

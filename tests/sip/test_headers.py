@@ -150,3 +150,18 @@ def test_index_and_items_agree(steps: list[tuple[str, str, str]]) -> None:
             )
         for asked, spellings in (("Via", {"Via"}), ("x-a", {"X-a", "x-A"}), ("To", {"To"})):
             assert headers.lines(asked) == [v for n, v in headers if n in spellings]
+
+
+def test_what_makes_look_ups_fast_can_be_given_up() -> None:
+    headers = Headers([("Subject", "one"), ("Via", "a"), ("Via", "b")])
+    calls = list[list[str]]()
+
+    def parse(lines: list[str]) -> int:
+        calls.append(lines)
+        return len(lines)
+
+    assert headers.parsed("Via", parse) == headers.parsed("Via", parse) == 2
+    headers.forget_lookups()
+    assert headers.parsed("v", parse) == 2
+    assert calls == [["a", "b"]] * 2
+    assert headers.get("subject") == "one"

@@ -1,3 +1,6 @@
+import pytest
+
+from sylk.errors import RemoteProtocolError
 from sylk.sip.dialog import Dialog
 from sylk.sip.pending import PendingTransactions
 from sylk.sip.transaction import ClientTransaction, ServerTransaction
@@ -69,3 +72,20 @@ def test_discarding_an_old_transaction_keeps_its_successor() -> None:
     pending.add_server(new)
     pending.discard(old)
     assert pending.has_server_invite(make("INVITE", to_tag="mine"))
+
+
+def test_an_invite_that_crosses_another_is_refused() -> None:
+    # RFC 3261 14.2
+    dialog = Dialog.as_uas(make("INVITE"), "mine", CONTACT)
+    again = make("INVITE", to_tag="mine", cseq=2)
+    for transaction, status in (server("INVITE", "mine"), 500), (client("INVITE", "alice"), 491):
+        pending = PendingTransactions()
+        if isinstance(transaction, ServerTransaction):
+            pending.add_server(transaction)
+        else:
+            pending.add_client(transaction)
+        with pytest.raises(RemoteProtocolError) as refused:
+            pending.check_invite(again, dialog, lambda: "token")
+        assert refused.value.status == status
+        transaction.state = State.ACCEPTED
+        pending.check_invite(again, dialog, lambda: "token")

@@ -4,7 +4,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.sip.capabilities import Capabilities
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request
-from sylk.sip.request_checks import check_extensions_and_content, check_method_and_uri
+from sylk.sip.request_checks import check_content, check_method_and_uri
 from sylk.sip.uri import OtherURI
 from tests.sip.user_agents import TCP, TLS, UDP, make
 
@@ -28,7 +28,7 @@ def refusal_of(request: Request, flow: Flow = UDP) -> tuple[int, dict[str, str]]
 
 def check(request: Request, flow: Flow = UDP) -> None:
     check_method_and_uri(request, flow, CAPABILITIES)
-    check_extensions_and_content(request, CAPABILITIES)
+    check_content(request, CAPABILITIES)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,41 @@ def test_bodies_that_are_not_taken(method: str, content_type: str | None, accept
     assert refusal_of(with_body(method, content_type)) == (415, {"Accept": accept})
 
 
-def test_an_optional_body_is_no_reason_to_refuse() -> None:
-    disposition = ("Content-Disposition", "session ; handling=Optional")
-    check(with_body("INVITE", "text/plain", disposition))
-    assert refusal_of(
-        with_body("INVITE", "text/plain", ("Content-Disposition", "x;handling=required"))
-    ) == (415, {"Accept": "application/sdp"})
+@pytest.mark.parametrize("disposition", ["session ; handling=Optional", "icon;handling=optional"])
+@pytest.mark.parametrize("content_type", ["text/plain", "image/gif"])
+def test_an_optional_body_that_is_not_understood_is_ignored(
+    disposition: str, content_type: str
+) -> None:
+    # RFC 3261 8.2.3 and 20.11
+    request = with_body("INVITE", content_type, ("Content-Disposition", disposition))
+    check(request)
+    assert request.body == b""
+    required = with_body("INVITE", content_type, ("Content-Disposition", "session;handling=x"))
+    assert refusal_of(required) == (415, {"Accept": "application/sdp"})
+
+
+def test_a_body_that_is_not_for_the_session_is_no_offer() -> None:
+    # RFC 3959: SDP for early media.
+    early = ("Content-Disposition", "Early-Session")
+    assert refusal_of(with_body("INVITE", "application/sdp", early)) == (415, {})
+    optional = ("Content-Disposition", "early-session; handling=optional")
+    request = with_body("INVITE", "application/sdp", optional)
+    check(request)
+    assert request.body == b""
+    for disposition in "Session", "session;handling=required", "session;handling=optional":
+        offer = with_body("INVITE", "application/sdp", ("Content-Disposition", disposition))
+        check(offer)
+        assert offer.body == b"body"
+    # What a MESSAGE brings is for showing, however it calls that.
+    check(with_body("MESSAGE", "text/plain", ("Content-Disposition", "render")))
+
+
+@pytest.mark.parametrize("contact", [None, "<tel:+1234>"])
+def test_an_invite_that_can_open_no_dialog(contact: str | None) -> None:
+    # RFC 3261 8.1.1.8
+    assert refusal_of(make("INVITE", contact=contact)) == (400, {})
+    check(make("INVITE", contact=contact, to_tag="in-dialog"))
+    check(make("MESSAGE", contact=contact))
 
 
 def test_an_encoded_body_is_not_taken() -> None:

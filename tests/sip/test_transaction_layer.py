@@ -15,6 +15,7 @@ from sylk.sip.layer_events import (
 )
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.transaction import ServerTransaction
+from sylk.sip.transaction_bounds import MAX_OCTETS, TransactionBounds
 from sylk.sip.transaction_layer import TransactionLayer
 from sylk.sip.transaction_tables import State
 from tests.sip.user_agents import TCP, UDP, make, over_the_wire, tokens
@@ -22,9 +23,10 @@ from tests.sip.user_agents import TCP, UDP, make, over_the_wire, tokens
 SENT_BY = ("192.0.2.1", 5060)
 
 
-def make_layer(max_transactions: int = 100) -> TransactionLayer:
+def make_layer(max_transactions: int = 100, max_octets: int = MAX_OCTETS) -> TransactionLayer:
     branches = tokens("z9hG4bK")
-    return TransactionLayer(make_branch=branches, max_transactions=max_transactions)
+    bounds = TransactionBounds(max_transactions, max_octets)
+    return TransactionLayer(make_branch=branches, bounds=bounds)
 
 
 def events_of(layer: TransactionLayer) -> list[LayerEvent]:
@@ -277,6 +279,8 @@ def test_a_failure_of_invite_is_sent_again_until_the_ack_and_then_absorbed() -> 
     layer.handle_deadline(21.0)
     assert events_of(layer) == [TransactionEnded(transaction)]
     assert_nothing_left(layer)
+    # A call may keep the transaction of its INVITE.
+    assert transaction.last_response is None
 
 
 def test_without_ack_a_failure_of_invite_is_given_up_after_timer_h() -> None:
@@ -424,6 +428,29 @@ def test_over_the_bound_no_transaction_is_made() -> None:
     assert refused.value.status == 503
     assert dict(refused.value.headers)["Retry-After"].isdigit()
     assert len(layer) == 1
+
+
+def test_what_all_requests_take_is_bounded_until_they_are_forgotten() -> None:
+    layer = make_layer(max_octets=100_000)
+    body = b"x" * 60_000
+
+    def large(number: int, now: float) -> ServerTransaction:
+        branch = f"z9hG4bK{number}"
+        request = make("MESSAGE", branch=branch, body=body, content_type="text/plain")
+        layer.receive_message(over_the_wire(request), UDP, now)
+        (event,) = [e for e in events_of(layer) if isinstance(e, UnmatchedRequest)]
+        return layer.accept_request(event, "mine", now)
+
+    for number in range(10):
+        now = 100.0 * number
+        transaction = large(2 * number, now)
+        with pytest.raises(RemoteProtocolError) as refused:
+            large(2 * number + 1, now)
+        assert refused.value.status == 503
+        assert dict(refused.value.headers)["Retry-After"].isdigit()
+        layer.respond(transaction, Response.to_request(transaction.request, 200), now)
+        layer.handle_deadline(now + 32.0)
+        assert layer.is_empty
 
 
 def test_find_cancelled() -> None:

@@ -9,6 +9,7 @@ from sylk.sip.flow import Flow
 from sylk.sip.message import Message, Request, Response, make_request
 from sylk.sip.parser import MalformedMessage, parse_message
 from sylk.sip.timers import Timers
+from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI
 from sylk.sip.via import Via
 
@@ -38,7 +39,7 @@ def make_core(
         accept={"INVITE": ["application/sdp"], "MESSAGE": ["text/*"]},
         server_name="Sylk-Test",
         random_token=tokens(prefix),
-        max_transactions=max_transactions,
+        bounds=TransactionBounds(max_transactions),
         timers=timers,
     )
 

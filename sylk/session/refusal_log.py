@@ -1,0 +1,74 @@
+"""The lines of the log about requests that were refused: one each, unless they are too many.
+
+Whoever sends noise must not fill the disk with it, nor hide in it what an operator looks for. So
+there are so many lines a minute about one source, and what comes beyond that is counted: the next
+line about anybody is preceded by one that tells how many were left out. With the log at `debug`
+each has its line all the same.
+"""
+
+import logging
+
+from sylk.errors import RemoteProtocolError
+from sylk.log import logging_call
+from sylk.sip.events import Refused
+from sylk.sip.flow import show_address
+from sylk.sip.source_limits import TokenBuckets, source_of
+
+logger = logging.getLogger("sylk.session")
+
+LINES_A_MINUTE = 100
+
+_MINUTE = 60.0
+_METHOD_LIMIT = 32
+_URI_LIMIT = 200
+_REASON_LIMIT = 400
+"""Characters that are shown of what a peer may make as long as a message."""
+
+
+class RefusalLog:
+    """Writes about refusals, about each source no more than so many lines a minute."""
+
+    def __init__(self, lines_a_minute: int = LINES_A_MINUTE) -> None:
+        self._lines = TokenBuckets(lines_a_minute / _MINUTE, lines_a_minute)
+        self._omitted = 0
+
+    def write(self, refused: Refused, now: float) -> None:
+        """Write about one refusal, or count it."""
+        if not self._lines.take(source_of(refused.flow.remote[0]), now):
+            if not logger.isEnabledFor(logging.DEBUG):
+                self._omitted += 1
+            _write(logging.DEBUG, refused)
+            return
+        if self._omitted:
+            logger.info("%d refusals more are not shown: there were too many", self._omitted)
+            self._omitted = 0
+        _write(logging.INFO, refused)
+
+
+def _write(level: int, refused: Refused) -> None:
+    source = show_address(refused.flow.remote)
+    status, reason = refused.status, _cut(refused.reason, _REASON_LIMIT)
+    request = refused.request
+    try:
+        known = None if request is None else (request.call_id, request.from_.uri)
+    except RemoteProtocolError:
+        known = None
+    if request is None or known is None:
+        logger.log(level, "refused from %s with %d: %s", source, status, reason)
+        return
+    call_id, sender = known
+    with logging_call(call_id):
+        logger.log(
+            level,
+            "refused %s from %s (%s) to %s with %d: %s",
+            _cut(request.method, _METHOD_LIMIT),
+            _cut(str(sender), _URI_LIMIT),
+            source,
+            _cut(str(request.uri), _URI_LIMIT),
+            status,
+            reason,
+        )
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
