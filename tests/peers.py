@@ -223,11 +223,13 @@ def chat_offer(
     *,
     setup: str | None = "active",
     accept_types: str = "message/cpim text/*",
-    port: int = 2855,
+    port: int | None = None,
     version: int = 1,
     extra: Sequence[str] = (),
 ) -> bytes:
-    """Return an SDP description of one chat, as clients write it."""
+    """Return an SDP description of one chat, as clients write it; the port is that of the path."""
+    if port is None:
+        port = int(path.partition("/")[2].rpartition(":")[2].partition("/")[0] or 2855)
     lines = [
         "v=0",
         f"o=- 1 {version} IN IP4 {HOST}",

@@ -32,10 +32,7 @@ from sylk.session.subscription import Referral, Subscription
 from sylk.session.subscription_counts import SubscriptionBounds, SubscriptionCounts
 from sylk.session.takeover import EndedCalls, Takeover, find_takeover
 from sylk.session.watch import Watch
-from sylk.sip.core import (
-    IncomingRequest,
-    UserAgentCore,
-)
+from sylk.sip.core import IncomingRequest, UserAgentCore
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 from sylk.sip.notifier import NotifierUsage
@@ -203,7 +200,15 @@ class Endpoint:
         session_id = self.msrp.registry.new_session_id()
         path = (MsrpURI(secure=secure, user=None, host=host, port=port, session_id=session_id),)
         fingerprint = self.msrp.fingerprint if secure else None
-        negotiation = Negotiation(path, host, self.settings.name, secrets.randbits(31), fingerprint)
+        negotiation = Negotiation(
+            path,
+            host,
+            self.settings.name,
+            secrets.randbits(31),
+            fingerprint,
+            listens=self.msrp.listens(secure=secure),
+            cema=self.settings.msrp.cema,
+        )
         return self.session_on(path, accept_types), negotiation
 
     def session_on(

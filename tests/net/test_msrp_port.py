@@ -484,7 +484,7 @@ async def test_a_user_that_fails_at_once_stops_nothing_else(
 async def test_without_a_port_sessions_connect_all_the_same() -> None:
     async with running(replace(SETTINGS, port=None)) as ours, running() as theirs:
         assert ours.port.listening == []
-        assert ours.port.path_address("192.0.2.1") == ("192.0.2.1", 2855)
+        assert ours.port.path_address("192.0.2.1") == ("192.0.2.1", 9)
         await bound_pair(ours, theirs)
 
 
