@@ -167,13 +167,13 @@ def describe_chat(
     capabilities: ChatCapabilities,
     setup: str,
     direction: str = "sendrecv",
-    fingerprint: str | None = None,
+    fingerprints: Sequence[str] = (),
     *,
     cema: bool = False,
 ) -> MediaDescription:
     """Write our chat line; the attributes stand in the order in which deployed servers put them.
 
-    `fingerprint` is that of our certificate, for a path over TLS. `cema` says that we know CEMA.
+    `fingerprints` are those of our certificate, for a path over TLS. `cema` says that we know CEMA.
     """
     attributes = [
         Attribute("path", render_path(path)),
@@ -184,8 +184,8 @@ def describe_chat(
             Attribute("accept-wrapped-types", " ".join(capabilities.accept_wrapped_types))
         )
     attributes.append(Attribute("setup", setup))
-    if path[0].secure and fingerprint is not None:
-        attributes.append(Attribute("fingerprint", fingerprint))
+    if path[0].secure:
+        attributes += [Attribute("fingerprint", value) for value in fingerprints]
     if cema:
         attributes.append(Attribute(CEMA, None))
     if direction != "sendrecv":

@@ -29,7 +29,7 @@ have no peer any more. In an answer it changes nothing (RFC 4975 section 8.4 let
 with another path, and who has really gone there lets go of the connection).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -99,14 +99,14 @@ class Negotiation:
         address: str,
         session_name: str,
         session_id: int,
-        fingerprint: str | None = None,
+        fingerprints: Sequence[str] = (),
         *,
         listens: bool = True,
         cema: bool = True,
     ) -> None:
         """Take our MSRP path, the address to put into c= and o=, and the number for o=.
 
-        The path decides whether the chat goes over TLS; `fingerprint` is our certificate's then.
+        The path decides whether the chat goes over TLS; `fingerprints` are our certificate's then.
         `listens` tells whether the peer can connect to the path; without `cema` we say nothing of
         it (RFC 6714).
         """
@@ -128,7 +128,7 @@ class Negotiation:
         self._says_cema = self._cema
         self._path = path
         self._protocols = (TLS_PROTOCOL if path[0].secure else CLEAR_PROTOCOL,)
-        self._fingerprint = fingerprint
+        self._fingerprints = fingerprints
         self._address = address
         self._session_name = session_name
         self._session_id = session_id
@@ -322,7 +322,7 @@ class Negotiation:
             self.capabilities,
             setup,
             direction,
-            self._fingerprint,
+            self._fingerprints,
             cema=cema,
         )
 

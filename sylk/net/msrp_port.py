@@ -126,9 +126,9 @@ class MsrpPort:
         return self.listens(secure=True)
 
     @property
-    def fingerprint(self) -> str | None:
-        """The fingerprint of our certificate, for the SDP of a session over TLS."""
-        return None if self._tls is None else self._tls.fingerprint()
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of our certificate, for the SDP of a session over TLS."""
+        return () if self._tls is None else self._tls.fingerprints
 
     def path_address(self, local_host: str, *, secure: bool = False) -> Address:
         """Return the host and port for a path, given which of our addresses the peer reached.

@@ -199,13 +199,13 @@ class Endpoint:
         host, port = self.msrp.path_address(flow.local[0], secure=secure)
         session_id = self.msrp.registry.new_session_id()
         path = (MsrpURI(secure=secure, user=None, host=host, port=port, session_id=session_id),)
-        fingerprint = self.msrp.fingerprint if secure else None
+        fingerprints = self.msrp.fingerprints if secure else ()
         negotiation = Negotiation(
             path,
             host,
             self.settings.name,
             secrets.randbits(31),
-            fingerprint,
+            fingerprints,
             listens=self.msrp.listens(secure=secure),
             cema=self.settings.msrp.cema,
         )

@@ -243,7 +243,9 @@ def test_the_certificates_of_the_peer_are_read(
 
 
 def test_our_line_over_tls_tells_our_certificate() -> None:
-    line = describe_chat(SECURE_PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprint=ONE)
+    line = describe_chat(
+        SECURE_PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprints=[ONE, OTHER]
+    )
     assert line.render_lines() == [
         "m=message 2856 TCP/TLS/MSRP *",
         "c=IN IP4 192.0.2.1",
@@ -252,11 +254,14 @@ def test_our_line_over_tls_tells_our_certificate() -> None:
         "a=accept-wrapped-types:*",
         "a=setup:passive",
         f"a=fingerprint:{ONE}",
+        f"a=fingerprint:{OTHER}",
     ]
 
 
 def test_in_clear_there_is_no_certificate_to_tell() -> None:
-    line = describe_chat(PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprint=ONE)
+    line = describe_chat(
+        PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprints=[ONE, OTHER]
+    )
     assert line.attribute("fingerprint") is None
 
 

@@ -32,7 +32,7 @@ def negotiation(host: str = "192.0.2.1") -> Negotiation:
 
 def secure_negotiation() -> Negotiation:
     return Negotiation(
-        parse_path(OUR_SECURE_PATH), "192.0.2.1", "Sylk", SESSION_ID, OUR_FINGERPRINT
+        parse_path(OUR_SECURE_PATH), "192.0.2.1", "Sylk", SESSION_ID, [OUR_FINGERPRINT]
     )
 
 
