@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from sylk.errors import SessionEnded
+from sylk.net.certificate import CertificateFiles
 from sylk.session import Invitation
 from sylk.session.dial import Dialled
 from sylk.session.endpoint import Endpoint
@@ -33,6 +34,7 @@ from tests.peers import (
     sip_port,
 )
 from tests.session.middlebox import anchored, border_controller
+from tests.session.tls_peers import MakeSettings, TlsCaller, TlsListener
 
 CEMA = "a=msrp-cema"
 
@@ -147,6 +149,25 @@ async def test_a_chat_cannot_go_on_in_another_session(answering: Answering) -> N
         await assert_nothing_left(server)
 
 
+async def test_once_we_are_connecting_the_peer_stays_where_it_is(answering: Answering) -> None:
+    async with (
+        running_server(application=answering.application) as server,
+        MsrpListener() as listener,
+        Caller(server) as caller,
+    ):
+        caller.path = listener.path
+        await caller.invite(chat_offer(listener.path, setup="passive"))
+        await caller.acknowledge()
+        caller.take_msrp(await listener.accept())
+        bind = await caller.msrp.receive()
+        other = caller.path.replace(listener.session_id, "another")
+        refused = await caller.reinvite(chat_offer(other, setup="passive", version=2))
+        assert refused.status == 488
+        await caller.acknowledge()
+        await caller.msrp.send(answer_frame(bind))
+        await answering.wait_stands()
+
+
 async def test_before_there_is_a_connection_the_peer_may_come_to_another_session(
     answering: Answering,
 ) -> None:
@@ -249,6 +270,61 @@ async def test_a_middlebox_before_the_relay_of_the_callee_is_asked_anew() -> Non
         await callee.reply("200 OK", to=await callee.receive("BYE"))
         await assert_nothing_left(phone)
         msrp.close()
+
+
+@pytest.mark.parametrize(("address", "is_asked"), [("127.0.0.1", False), ("127.0.0.99", True)])
+async def test_the_names_in_an_answer_are_looked_up(address: str, is_asked: bool) -> None:
+    """RFC 6714 section 4.4: whether c= is the address of the path is for DNS to say."""
+    async with (
+        running_endpoint() as phone,
+        Callee() as callee,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(_dial, phone, callee)
+        (ours,) = attribute((await callee.receive("INVITE")).body, "path")
+        theirs = "msrp://localhost:4321/theirs;tcp"
+        answer = chat_offer(theirs, setup="active")
+        answer = answer.replace(b"c=IN IP4 127.0.0.1", b"c=IN IP4 " + address.encode())
+        await callee.reply("200 OK", answer)
+        await callee.receive("ACK")
+        if is_asked:
+            second = await callee.receive("INVITE")
+            assert attribute(second.body, "msrp-cema") == []
+            await callee.reply("200 OK", chat_offer(theirs, setup="active"), to=second)
+            await callee.receive("ACK")
+        msrp = await connect_msrp(port_of(ours))
+        await msrp.send(
+            render_frame("SEND", ours, theirs, ["Message-ID: 1234", "Byte-Range: 1-0/0"])
+        )
+        assert (await msrp.receive()).status == 200
+        # Had there been another offer, it would have come before the BYE.
+        request = await callee.next_request()
+        assert request.method == "BYE"
+        await callee.reply("200 OK", to=request)
+        msrp.close()
+        await assert_nothing_left(phone)
+
+
+async def test_tls_goes_through_the_anchor_untouched(
+    answering: Answering, with_tls: MakeSettings, phone: CertificateFiles
+) -> None:
+    """The certificate is that of the peer, whose fingerprint its SDP has (RFC 6714 section 7.4)."""
+    async with (
+        running_server(with_tls(), application=answering.application) as server,
+        TlsListener(phone) as listener,
+        anchored((HOST, port_of(listener.path))) as anchor,
+        TlsCaller(server) as caller,
+    ):
+        caller.path = hidden(listener.path).replace("msrp://", "msrps://")
+        offer = caller.offer(CEMA, f"a=fingerprint:{listener.fingerprint}", setup="passive")
+        await caller.invite(offer.replace(b"m=message 1 ", b"m=message %d " % anchor.port))
+        await caller.acknowledge()
+        caller.take_msrp(await listener.accept())
+        await caller.msrp.send(answer_frame(await caller.msrp.receive()))
+        await answering.wait_stands()
+        assert anchor.connections == 1
+        assert (await caller.bye()).status == 200
+        await assert_nothing_left(server)
 
 
 # Two of us, with a border controller between
