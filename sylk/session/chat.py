@@ -246,7 +246,6 @@ class Chat:
             self._inbox_size += len(piece.body)
             self._changed.set()
         elif isinstance(event, events.Bound):
-            self.call.usage.negotiation.pin()
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
             self._session.answer_nickname(event, _NICKNAMES_FORBIDDEN)

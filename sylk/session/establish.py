@@ -7,6 +7,7 @@ import trio
 from sylk.call.anchoring import Way
 from sylk.call.offer_answer import Negotiation
 from sylk.errors import SessionEnded, TransportError
+from sylk.msrp.session_table import SessionState
 from sylk.net.addresses import look_up
 from sylk.session.chat import Chat
 from sylk.session.endpoint import Endpoint
@@ -29,6 +30,7 @@ async def establish(endpoint: Endpoint, chat: Chat) -> None:
             raise chat.call.ended_error()
         _take_remote_path(chat)
         await _bind(endpoint, chat)
+        chat.call.usage.negotiation.pin()
         if chat.call.is_over:
             raise chat.call.ended_error()
         return
@@ -85,6 +87,6 @@ async def _resolve(negotiation: Negotiation) -> None:
 
 def _take_remote_path(chat: Chat) -> None:
     negotiation = chat.call.usage.negotiation
-    if negotiation.chat is not None:
+    if negotiation.chat is not None and chat.session.state is SessionState.IDLE:
         chat.session.remote_path = negotiation.chat.path
         chat.session.active = negotiation.active
