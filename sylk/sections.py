@@ -301,6 +301,12 @@ class MsrpSettings:
         "Whether MSRP over TLS is offered where the offer is ours. A call that comes in gets what "
         "it asks for.",
     )
+    cema: bool = setting(
+        True,
+        "Whether a border controller may lead MSRP connections through itself by rewriting the c= "
+        "and m= lines of SDP (RFC 6714). no goes by the paths alone, for networks in which "
+        "something rewrites these lines and carries no MSRP.",
+    )
     max_connections: int = setting(
         20_000,
         "The most connections at one time. Over it a new one is closed at once.",

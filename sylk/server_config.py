@@ -138,6 +138,7 @@ def _msrp_port(
         port=msrp.local_tcp_port,
         tls_port=msrp.local_tls_port,
         use_tls=msrp.use_tls,
+        cema=msrp.cema,
         verify_peers=tls.ca_file is not None,
         advertised_host=msrp.advertised_ip or sip.advertised_ip,
         connections=connection_limits(msrp, policy),

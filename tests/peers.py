@@ -223,11 +223,13 @@ def chat_offer(
     *,
     setup: str | None = "active",
     accept_types: str = "message/cpim text/*",
-    port: int = 2855,
+    port: int | None = None,
     version: int = 1,
     extra: Sequence[str] = (),
 ) -> bytes:
-    """Return an SDP description of one chat, as clients write it."""
+    """Return an SDP description of one chat, as clients write it; the port is that of the path."""
+    if port is None:
+        port = int(path.partition("/")[2].rpartition(":")[2].partition("/")[0] or 2855)
     lines = [
         "v=0",
         f"o=- 1 {version} IN IP4 {HOST}",
@@ -720,17 +722,23 @@ class Callee:
         assert self._invite is not None
         return self._invite
 
-    async def receive(self, method: str) -> SipMessage:
-        """Return the next request of this method; others are dropped."""
+    async def next_request(self) -> SipMessage:
+        """Return the next request, whatever it is."""
         with trio.fail_after(PATIENCE):
             while True:
                 data, self._caller = await self._socket.recvfrom(65536)
                 taken = take_message(data)
                 assert taken is not None
-                if not taken[0].status and taken[0].method == method:
-                    if method == "INVITE":
+                if not taken[0].status:
+                    if taken[0].method == "INVITE":
                         self._invite = taken[0]
                     return taken[0]
+
+    async def receive(self, method: str) -> SipMessage:
+        """Return the next request of this method; others are dropped."""
+        while (request := await self.next_request()).method != method:
+            pass
+        return request
 
     async def reply(
         self,

@@ -1,12 +1,15 @@
 """What one `m=message` line says about a chat, read from SDP and written to it.
 
-Rules: RFC 4975 section 8 (path, accept-types), RFC 6135 (setup), RFC 7701 section 8 (chatroom).
-What deployed clients write is taken too: a missing `setup` is `active`, `*` stands for any type.
+Rules: RFC 4975 section 8 (path, accept-types), RFC 7701 section 8 (chatroom), RFC 8122
+(fingerprint); who connects and where to is in `connection_roles` and `anchoring`. What deployed
+clients write is taken too: `*` stands for any type.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sylk.call.anchoring import CEMA, Anchor, read_anchor
+from sylk.call.connection_roles import read_setup
 from sylk.errors import RemoteProtocolError
 from sylk.msrp.uri import Path, parse_path, render_path
 from sylk.payload.content_type import ContentType
@@ -17,7 +20,6 @@ CLEAR_PROTOCOL = "TCP/MSRP"
 TLS_PROTOCOL = "TCP/TLS/MSRP"
 _MEDIA_UNAVAILABLE = 304
 _CPIM = ContentType("message", "cpim")
-_ANSWER_TO_SETUP = {"active": "passive", "actpass": "passive", "passive": "active"}
 _ANSWER_TO_DIRECTION = {"sendonly": "recvonly", "recvonly": "sendonly"}
 _ANSWER_ON_HOLD = {"sendrecv": "sendonly", "recvonly": "sendonly"}
 
@@ -38,13 +40,27 @@ class RemoteChat:
 
     index: int
     path: Path
-    setup: str
+    setup: str | None
+    """What `a=setup` says, None when it says nothing."""
     direction: str
     accept_types: tuple[str, ...]
     accept_wrapped_types: tuple[str, ...]
     chatroom: tuple[str, ...] = field(default_factory=tuple)
     fingerprints: tuple[str, ...] = field(default_factory=tuple)
     """The certificates that the peer may show over TLS (RFC 8122)."""
+    anchor: Anchor | None = None
+    """The address of the c= and m= lines, None when they tell none."""
+    knows_cema: bool = False
+
+    @property
+    def has_relays(self) -> bool:
+        """Tell whether the peer is reached over relays (RFC 4976)."""
+        return len(self.path) > 1
+
+    @property
+    def session_id(self) -> str:
+        """The id of the peer's MSRP session."""
+        return self.path[-1].session_id
 
     @property
     def is_secure(self) -> bool:
@@ -103,9 +119,10 @@ def read_chat(
     accept_types = tuple((media.attribute("accept-types") or "").split())
     if not accept_types:
         raise unusable("the accept-types attribute is missing")
-    setup = (media.attribute("setup") or "active").strip().lower()
-    if setup not in _ANSWER_TO_SETUP:
-        raise unusable(f"setup:{setup} is not known")
+    try:
+        setup = read_setup(media.attribute("setup"))
+    except RemoteProtocolError as error:
+        raise unusable(str(error)) from error
     return RemoteChat(
         index=index,
         path=path,
@@ -117,6 +134,8 @@ def read_chat(
         fingerprints=tuple(
             media.attributes_named("fingerprint") or description.attributes_named("fingerprint")
         ),
+        anchor=read_anchor(description, media),
+        knows_cema=media.attribute(CEMA) is not None,
     )
 
 
@@ -148,11 +167,13 @@ def describe_chat(
     capabilities: ChatCapabilities,
     setup: str,
     direction: str = "sendrecv",
-    fingerprint: str | None = None,
+    fingerprints: Sequence[str] = (),
+    *,
+    cema: bool = False,
 ) -> MediaDescription:
     """Write our chat line; the attributes stand in the order in which deployed servers put them.
 
-    `fingerprint` is that of our certificate, for a path over TLS.
+    `fingerprints` are those of our certificate, for a path over TLS. `cema` says that we know CEMA.
     """
     attributes = [
         Attribute("path", render_path(path)),
@@ -163,8 +184,10 @@ def describe_chat(
             Attribute("accept-wrapped-types", " ".join(capabilities.accept_wrapped_types))
         )
     attributes.append(Attribute("setup", setup))
-    if path[0].secure and fingerprint is not None:
-        attributes.append(Attribute("fingerprint", fingerprint))
+    if path[0].secure:
+        attributes += [Attribute("fingerprint", value) for value in fingerprints]
+    if cema:
+        attributes.append(Attribute(CEMA, None))
     if direction != "sendrecv":
         attributes.append(Attribute(direction, None))
     if capabilities.chatroom is not None:
@@ -177,11 +200,6 @@ def describe_chat(
         connection=_connection(address),
         attributes=attributes,
     )
-
-
-def answer_setup(offered: str) -> str:
-    """Return our role for the peer's: we listen unless it does (RFC 6135 section 4.2)."""
-    return _ANSWER_TO_SETUP[offered]
 
 
 def answer_direction(offered: str, *, holds: bool = False) -> str:

@@ -21,18 +21,42 @@ it was; the number of its version is not given to another one.
 Hold (RFC 3264 section 8.4, RFC 6337 section 5.3). Each side says for itself whether it takes
 messages. To hold the peer we offer `sendonly` and answer its offers without taking anything, until
 we resume. While the peer is `sendonly` or `inactive`, it holds us.
+
+The first exchange settles who connects (`connection_roles`) and where to (`anchoring`). Until a
+connection is on its way (`pin`), the peer may come to another path; from then on its session stays
+the one that it is. An offer that names another one is refused with 488: the chat that stands would
+have no peer any more. In an answer it changes nothing (RFC 4975 section 8.4 lets the peer answer
+with another path, and who has really gone there lets go of the connection).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from sylk.call.anchoring import (
+    AS_ANSWERER,
+    AS_OFFERER,
+    NO_ADDRESSES,
+    Addresses,
+    Anchor,
+    Way,
+    matches,
+    unresolved_names,
+)
+from sylk.call.connection_roles import (
+    ACTIVE,
+    PASSIVE,
+    answer_setup,
+    first_setup,
+    later_setup,
+    role_after,
+)
 from sylk.call.media import (
     CLEAR_PROTOCOL,
     TLS_PROTOCOL,
     ChatCapabilities,
     RemoteChat,
     answer_direction,
-    answer_setup,
     describe_chat,
     find_chat,
     read_chat,
@@ -41,10 +65,11 @@ from sylk.call.media import (
     unusable,
 )
 from sylk.errors import LocalProtocolError, RemoteProtocolError
-from sylk.msrp.uri import Path
+from sylk.msrp.uri import DEFAULT_PORT, Path
 from sylk.payload.sdp import MediaDescription, Origin, SessionDescription
 
 _REQUEST_PENDING = 491
+_MISCELLANEOUS = 399
 
 
 class NegotiationState(Enum):
@@ -74,21 +99,36 @@ class Negotiation:
         address: str,
         session_name: str,
         session_id: int,
-        fingerprint: str | None = None,
+        fingerprints: Sequence[str] = (),
+        *,
+        listens: bool = True,
+        cema: bool = True,
     ) -> None:
         """Take our MSRP path, the address to put into c= and o=, and the number for o=.
 
-        The path decides whether the chat goes over TLS; `fingerprint` is our certificate's then.
+        The path decides whether the chat goes over TLS; `fingerprints` are our certificate's then.
+        `listens` tells whether the peer can connect to the path; without `cema` we say nothing of
+        it (RFC 6714).
         """
         self.state = NegotiationState.NONE
         self.capabilities = ChatCapabilities()
         self.chat: RemoteChat | None = None
         """The peer's side of the chat, once it is known."""
         self.active = False
-        """True when it is we who connect to the peer's path."""
+        """True when it is we who connect to the peer."""
+        self.way = Way.WAIT
+        """How the connection comes to stand, once the first exchange is over."""
+        self.on_moved: Callable[[], None] | None = None
+        """Called when the peer has come to another path than it had."""
+        self._listens = listens
+        # For a relay of our own the peer's anchor is no address (RFC 6714 section 4.1).
+        self._cema = cema and len(path) == 1
+        self._is_pinned = False
+        self._was_offered_by_us = False
+        self._says_cema = self._cema
         self._path = path
         self._protocols = (TLS_PROTOCOL if path[0].secure else CLEAR_PROTOCOL,)
-        self._fingerprint = fingerprint
+        self._fingerprints = fingerprints
         self._address = address
         self._session_name = session_name
         self._session_id = session_id
@@ -103,6 +143,37 @@ class Negotiation:
     def is_held(self) -> bool:
         """Tell whether the peer holds us, so that it must not be sent anything."""
         return self.chat is not None and self.chat.is_held
+
+    @property
+    def next_hop(self) -> Anchor:
+        """Host and port to connect to, if that is our part: the peer's path, or its anchor."""
+        assert self.chat is not None
+        if self.way is Way.ANCHOR and self.chat.anchor is not None:
+            return self.chat.anchor
+        first = self.chat.path[0]
+        return first.host, first.port or DEFAULT_PORT
+
+    @property
+    def unresolved_names(self) -> list[str]:
+        """The host names that `resolve` asks for: what CEMA makes of the answer hangs on them."""
+        chat = self.chat
+        if chat is None or not self._cema or chat.knows_cema or not self._was_offered_by_us:
+            return []
+        return unresolved_names(chat.anchor, chat.path)
+
+    def resolve(self, addresses: Addresses) -> None:
+        """Take the IP addresses of host names into account (RFC 6714 section 4.4)."""
+        if self.chat is not None and self._was_offered_by_us:
+            self._choose_way_as_offerer(self.chat, addresses)
+
+    def fall_back(self) -> None:
+        """Go by paths alone from now on; the next offer says nothing of CEMA (4.2)."""
+        self._cema = self._says_cema = False
+        self.way = Way.PATH if self.active else Way.WAIT
+
+    def pin(self) -> None:
+        """Take it that a connection is on its way: the peer's session stays the one that it is."""
+        self._is_pinned = True
 
     def make_offer(self, *, hold: bool | None = None, repeat: bool = False) -> bytes:
         """Return our offer, with the chat line as it stands; raises LocalProtocolError.
@@ -119,8 +190,11 @@ class Negotiation:
         if repeat and self.chat is not None:
             return self._describe(self._local)
         media = [refuse_media(line, self._address) for line in self._local]
-        setup = "actpass" if self.chat is None else ("active" if self.active else "passive")
-        line = self._describe_chat(setup, "sendonly" if self.holds else "sendrecv")
+        first = self.chat is None
+        setup = first_setup(listens=self._listens) if first else later_setup(active=self.active)
+        line = self._describe_chat(
+            setup, "sendonly" if self.holds else "sendrecv", cema=self._says_cema
+        )
         if self.chat is None:
             media.append(line)
         else:
@@ -153,14 +227,14 @@ class Negotiation:
             return None
         index = len(self._local) - 1 if self.chat is None else self.chat.index
         chat = read_chat(description, index, self._protocols)
-        if self.chat is None:
-            # An answer without setup comes from a peer that listens (RFC 4975 section 8.1).
-            setup = description.media[index].attribute("setup")
-            self.active = (setup or "passive").strip().lower() != "active"
-        else:
-            # The connection stays; where a new one would go is no business of this exchange.
-            chat.path = self.chat.path
-        self.chat = chat
+        before = self.chat
+        if before is None:
+            role = role_after(first_setup(listens=self._listens), chat.setup)
+            self.active, self._was_offered_by_us = role == ACTIVE, True
+            self._choose_way_as_offerer(chat, NO_ADDRESSES)
+        elif self._is_pinned:
+            self._keep_place(before, chat)
+        self._take(chat)
         self.state = NegotiationState.STABLE
         return chat
 
@@ -175,17 +249,17 @@ class Negotiation:
         description = read_description(data)
         first = self.state is NegotiationState.NONE
         if not first and len(description.media) < len(self._local):
-            raise unusable("a media line has gone", 399)
+            raise unusable("a media line has gone", _MISCELLANEOUS)
         chat = find_chat(description, self._protocols) if first else self._same_chat(description)
         self._remote_ports = [media.port for media in description.media]
         media = [refuse_media(line, self._address) for line in description.media]
         if chat is not None:
             if first:
-                self.active = answer_setup(chat.setup) == "active"
-            setup = "active" if self.active else "passive"
+                self._settle_as_answerer(chat)
+            setup = ACTIVE if self.active else PASSIVE
             direction = answer_direction(chat.direction, holds=self.holds)
-            media[chat.index] = self._describe_chat(setup, direction)
-        self.chat = chat
+            media[chat.index] = self._describe_chat(setup, direction, cema=self._says_cema)
+        self._take(chat)
         self.state = NegotiationState.STABLE
         return self._describe(media)
 
@@ -195,11 +269,44 @@ class Negotiation:
         if description.media[self.chat.index].port == 0:
             if self._adds_a_line(description):
                 # COMPAT: deployed servers refuse to take one stream for another in one offer.
-                raise unusable("a media line cannot be exchanged for another", 399)
+                raise unusable("a media line cannot be exchanged for another", _MISCELLANEOUS)
             return None
         chat = read_chat(description, self.chat.index, self._protocols)
-        chat.path = self.chat.path
+        if self._is_pinned:
+            if chat.session_id != self.chat.session_id:
+                raise unusable("the chat cannot go on in another MSRP session", _MISCELLANEOUS)
+            self._keep_place(self.chat, chat)
         return chat
+
+    def _take(self, chat: RemoteChat | None) -> None:
+        before, self.chat = self.chat, chat
+        has_moved = chat is not None and before is not None and chat.path != before.path
+        if has_moved and self.on_moved is not None:
+            self.on_moved()
+
+    def _keep_place(self, before: RemoteChat, chat: RemoteChat) -> None:
+        # The connection stays; where a new one would go is no business of a later exchange.
+        chat.path, chat.anchor = before.path, before.anchor
+
+    def _settle_as_answerer(self, chat: RemoteChat) -> None:
+        try:
+            setup = answer_setup(chat.setup, listens=self._listens)
+        except RemoteProtocolError as error:
+            raise unusable(str(error)) from error
+        active = setup == ACTIVE
+        way, says_cema = Way.PATH if active else Way.WAIT, False
+        if self._cema:
+            matching = matches(chat.anchor, chat.path)
+            way, says_cema = AS_ANSWERER[chat.knows_cema, matching, active, chat.has_relays]
+        if way is Way.REFUSE:
+            raise unusable("the c= and m= lines are not the address of the path", _MISCELLANEOUS)
+        self.active, self.way, self._says_cema = active, way, says_cema
+
+    def _choose_way_as_offerer(self, chat: RemoteChat, addresses: Addresses) -> None:
+        self.way = Way.PATH if self.active else Way.WAIT
+        if self._cema:
+            matching = matches(chat.anchor, chat.path, addresses)
+            self.way = AS_OFFERER[chat.knows_cema, matching, self.active, chat.has_relays]
 
     def _adds_a_line(self, description: SessionDescription) -> bool:
         known = len(self._remote_ports)
@@ -208,9 +315,15 @@ class Negotiation:
             for index, media in enumerate(description.media)
         )
 
-    def _describe_chat(self, setup: str, direction: str) -> MediaDescription:
+    def _describe_chat(self, setup: str, direction: str, *, cema: bool) -> MediaDescription:
         return describe_chat(
-            self._path, self._address, self.capabilities, setup, direction, self._fingerprint
+            self._path,
+            self._address,
+            self.capabilities,
+            setup,
+            direction,
+            self._fingerprints,
+            cema=cema,
         )
 
     def _describe(self, media: list[MediaDescription]) -> bytes:

@@ -85,6 +85,24 @@ def fingerprint(certificate: bytes, hash_name: str = "sha-256") -> str:
     return f"{hash_name.upper()} {digest.hex(':').upper()}"
 
 
+def fingerprints(certificate: bytes) -> tuple[str, ...]:
+    """Return what the a=fingerprint lines say of a DER certificate (RFC 8122 section 5.1).
+
+    SHA-256 first, and then the hash of its signature where that is a better one.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        signature = x509.load_der_x509_certificate(certificate).signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        signature = None
+    names = ["sha-256"]
+    if signature is not None and signature.name in ("sha384", "sha512"):
+        names.append(f"sha-{signature.name[3:]}")
+    return tuple(fingerprint(certificate, name) for name in names)
+
+
 def matches_fingerprints(certificate: bytes, fingerprints: Iterable[str]) -> bool:
     """Tell whether a DER certificate is one of those that a session description announces.
 

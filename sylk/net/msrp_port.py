@@ -33,6 +33,9 @@ from sylk.sip.flow import Address, show_address
 
 logger = logging.getLogger("sylk.msrp")
 
+NO_PORT = 9
+"""The port of a path that nobody can connect to (RFC 4145 section 4.1)."""
+
 _PEER_CLOSED = "the peer closed the connection"
 
 
@@ -45,6 +48,8 @@ class MsrpPortSettings:
     tls_port: int | None = None
     use_tls: bool = False
     """Whether an offer of ours is for MSRP over TLS."""
+    cema: bool = True
+    """Whether a middlebox may anchor the connection (RFC 6714)."""
     verify_peers: bool = False
     """Whether a peer whose SDP names no certificate must show one that an authority has signed."""
     advertised_host: str | None = None
@@ -111,20 +116,27 @@ class MsrpPort:
         """The (transport, address) pairs that are bound."""
         return self._ports.listening
 
+    def listens(self, *, secure: bool) -> bool:
+        """Tell whether a peer can connect to us, over TLS or in clear."""
+        return ("tls" if secure else "tcp") in dict(self.listening)
+
     @property
     def speaks_tls(self) -> bool:
         """Tell whether a peer can reach us over TLS."""
-        return "tls" in dict(self.listening)
+        return self.listens(secure=True)
 
     @property
-    def fingerprint(self) -> str | None:
-        """The fingerprint of our certificate, for the SDP of a session over TLS."""
-        return None if self._tls is None else self._tls.fingerprint()
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of our certificate, for the SDP of a session over TLS."""
+        return () if self._tls is None else self._tls.fingerprints
 
     def path_address(self, local_host: str, *, secure: bool = False) -> Address:
-        """Return the host and port for a path, given which of our addresses the peer reached."""
+        """Return the host and port for a path, given which of our addresses the peer reached.
+
+        Where nothing listens the port is 9 (RFC 6135 section 4.2.2).
+        """
         bound = dict(self.listening).get("tls" if secure else "tcp")
-        port = DEFAULT_PORT if bound is None else bound[1]
+        port = NO_PORT if bound is None else bound[1]
         return self.settings.advertised_host or local_host, port
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -162,8 +174,13 @@ class MsrpPort:
             link.flush()
             link.detach(session)
 
-    async def connect(self, session: MsrpSession, fingerprints: Sequence[str] = ()) -> None:
-        """Connect an active session to the first hop of its remote path.
+    async def connect(
+        self,
+        session: MsrpSession,
+        fingerprints: Sequence[str] = (),
+        target: Address | None = None,
+    ) -> None:
+        """Connect an active session to `target`, by default the first hop of its remote path.
 
         `fingerprints` are those in the peer's SDP (RFC 8122): a TLS peer must show one of these
         certificates. The caller sets the deadline. Raises TransportError.
@@ -173,11 +190,13 @@ class MsrpPort:
             raise TransportError("the peer wants TLS, which is switched off here")
         bound = self.settings.host
         local_host = None if bound in WILDCARDS else bound
-        failure = TransportError(f"no address for {hop.host}")
-        for address in await look_up(hop.host, hop.port or DEFAULT_PORT):
+        host, port = target or (hop.host, hop.port or DEFAULT_PORT)
+        failure = TransportError(f"no address for {host}")
+        for address in await look_up(host, port):
             try:
                 stream: ByteStream = await connect_tcp(address, local_host=local_host)
                 if hop.secure:
+                    # Whatever is in between, the certificate is that of the peer (RFC 6714 7.4).
                     stream = await self._start_tls(stream, hop.host, fingerprints)
             except TransportError as error:
                 failure = error

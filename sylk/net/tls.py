@@ -5,11 +5,9 @@ in them to and from the network. So a write stays what it is on TCP: at once, wi
 switch, as much as the network takes. TLS 1.2 and newer, no renegotiation, no compression.
 
 A client is asked for a certificate on a port whose owner wants one, SIP's, and only if the operator
-says so. The standard library breaks off the handshake when a client presents one that no known
-authority has signed, and the MSRP clients in use present none. So for MSRP the fingerprint of RFC
-8122 is checked where we are the TLS client; where we are the TLS server, the secret session-id in
-the MSRP path tells who came (RFC 4975 section 14.1). As a client we do present our certificate
-when asked.
+says so. The standard library ends the handshake of a client that shows a self-signed one, and lets
+nobody else decide. So for MSRP the fingerprint of RFC 8122 is checked where we are the TLS client;
+where we are the server, the secret session-id in the path tells who came (RFC 4975 section 14.1).
 """
 
 import logging
@@ -23,6 +21,7 @@ from sylk.errors import ConfigError, LocalProtocolError, TransportError
 from sylk.net.certificate import (
     check_sip_domain,
     fingerprint,
+    fingerprints,
     first_certificate,
     load_pair,
     sip_identities,
@@ -369,6 +368,11 @@ class TlsContexts:
     def fingerprint(self, hash_name: str = "sha-256") -> str:
         """Return the fingerprint of our certificate as in `a=fingerprint` (RFC 8122)."""
         return fingerprint(self._own_certificate, hash_name)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The values of `a=fingerprint` for our certificate, the one that all know first."""
+        return fingerprints(self._own_certificate)
 
     def _new_context(self, protocol: int) -> ssl.SSLContext:
         context = ssl.SSLContext(protocol)

@@ -208,8 +208,16 @@ class Endpoint:
         host, port = self.msrp.path_address(flow.local[0], secure=secure)
         session_id = self.msrp.registry.new_session_id()
         path = (MsrpURI(secure=secure, user=None, host=host, port=port, session_id=session_id),)
-        fingerprint = self.msrp.fingerprint if secure else None
-        negotiation = Negotiation(path, host, self.settings.name, secrets.randbits(31), fingerprint)
+        fingerprints = self.msrp.fingerprints if secure else ()
+        negotiation = Negotiation(
+            path,
+            host,
+            self.settings.name,
+            secrets.randbits(31),
+            fingerprints,
+            listens=self.msrp.listens(secure=secure),
+            cema=self.settings.msrp.cema,
+        )
         return self.session_on(path, accept_types), negotiation
 
     def session_on(

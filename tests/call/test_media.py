@@ -9,7 +9,6 @@ from sylk.call.media import (
     TLS_PROTOCOL,
     ChatCapabilities,
     answer_direction,
-    answer_setup,
     describe_chat,
     find_chat,
     read_chat,
@@ -83,8 +82,9 @@ def test_whether_the_peer_takes_cpim(types: str, taken: bool) -> None:
     assert chat.takes_cpim is taken
 
 
-def test_a_missing_setup_is_active() -> None:
-    assert read_chat(described(("a=setup:active\n", "")), 0).setup == "active"
+@pytest.mark.parametrize("line", ["", "a=setup:holdconn\n", "a=setup: HoldConn \n"])
+def test_a_setup_that_says_nothing(line: str) -> None:
+    assert read_chat(described(("a=setup:active\n", line)), 0).setup is None
 
 
 def test_setup_and_protocol_are_read_in_any_case() -> None:
@@ -110,7 +110,8 @@ def test_the_session_part_gives_the_default_direction() -> None:
         ([("a=path:msrp://192.0.2.9:2855/peer;tcp", "a=path:http://x/")], "bad path"),
         ([("a=accept-types:message/cpim text/*\n", "")], "accept-types"),
         ([("a=accept-types:message/cpim text/*", "a=accept-types: ")], "accept-types"),
-        ([("setup:active", "setup:holdconn")], "setup:holdconn"),
+        ([("setup:active", "setup:maybe")], "setup:maybe is not known"),
+        ([("setup:active", "setup:")], "setup: is not known"),
     ],
 )
 def test_an_unusable_line_says_why(changes: list[tuple[str, str]], reason: str) -> None:
@@ -157,12 +158,6 @@ def test_a_focus_without_features_still_says_that_it_is_one() -> None:
 def test_a_path_without_port_stands_for_the_default() -> None:
     path = parse_path("msrp://192.0.2.1/abc;tcp")
     assert describe_chat(path, "192.0.2.1", ChatCapabilities(), "active").port == 2855
-
-
-def test_we_listen_unless_the_peer_does() -> None:
-    assert answer_setup("active") == "passive"
-    assert answer_setup("actpass") == "passive"
-    assert answer_setup("passive") == "active"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +243,9 @@ def test_the_certificates_of_the_peer_are_read(
 
 
 def test_our_line_over_tls_tells_our_certificate() -> None:
-    line = describe_chat(SECURE_PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprint=ONE)
+    line = describe_chat(
+        SECURE_PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprints=[ONE, OTHER]
+    )
     assert line.render_lines() == [
         "m=message 2856 TCP/TLS/MSRP *",
         "c=IN IP4 192.0.2.1",
@@ -257,11 +254,14 @@ def test_our_line_over_tls_tells_our_certificate() -> None:
         "a=accept-wrapped-types:*",
         "a=setup:passive",
         f"a=fingerprint:{ONE}",
+        f"a=fingerprint:{OTHER}",
     ]
 
 
 def test_in_clear_there_is_no_certificate_to_tell() -> None:
-    line = describe_chat(PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprint=ONE)
+    line = describe_chat(
+        PATH, "192.0.2.1", ChatCapabilities(), "passive", fingerprints=[ONE, OTHER]
+    )
     assert line.attribute("fingerprint") is None
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation, NegotiationState
 from sylk.errors import LocalProtocolError, RemoteProtocolError
-from sylk.msrp.uri import parse_path
+from sylk.msrp.uri import parse_path, render_path
 from sylk.payload.sdp import (
     MAX_MEDIA,
     Attribute,
@@ -19,6 +19,7 @@ from sylk.payload.sdp import (
 
 OUR_PATH = "msrp://192.0.2.1:2855/ours;tcp"
 THEIR_PATH = "msrp://192.0.2.9:2855/theirs;tcp"
+OTHER_PATH = "msrp://192.0.2.66:1/other;tcp"
 OUR_SECURE_PATH = "msrps://192.0.2.1:2856/ours;tcp"
 THEIR_SECURE_PATH = "msrps://192.0.2.9:2855/theirs;tcp"
 OUR_FINGERPRINT = "SHA-256 " + "AB:" * 31 + "CD"
@@ -31,7 +32,7 @@ def negotiation(host: str = "192.0.2.1") -> Negotiation:
 
 def secure_negotiation() -> Negotiation:
     return Negotiation(
-        parse_path(OUR_SECURE_PATH), "192.0.2.1", "Sylk", SESSION_ID, OUR_FINGERPRINT
+        parse_path(OUR_SECURE_PATH), "192.0.2.1", "Sylk", SESSION_ID, [OUR_FINGERPRINT]
     )
 
 
@@ -136,8 +137,8 @@ def test_the_first_of_two_chats_is_taken() -> None:
 
 
 def test_the_fault_of_a_message_line_is_told_before_that_of_others() -> None:
-    offer = description(audio_line(), chat_line(setup="holdconn"), audio_line())
-    with pytest.raises(RemoteProtocolError, match="holdconn") as caught:
+    offer = description(audio_line(), chat_line(setup="maybe"), audio_line())
+    with pytest.raises(RemoteProtocolError, match="maybe") as caught:
         negotiation().receive_offer(offer)
     assert caught.value.status == 488
 
@@ -241,28 +242,65 @@ def test_a_change_of_what_we_say_counts_the_version_up() -> None:
     assert back.media[0].direction == "sendrecv"
 
 
-def test_a_new_offer_moves_neither_the_path_nor_the_roles() -> None:
+def path_of(ours: Negotiation) -> str:
+    assert ours.chat is not None
+    return render_path(ours.chat.path)
+
+
+@pytest.mark.parametrize("setup", ["passive", "active", "actpass", "holdconn", None])
+def test_a_new_offer_moves_neither_the_address_nor_the_roles(setup: str | None) -> None:
     ours, _ = answered(chat_line("active"))
-    other = chat_line("passive", path="msrp://192.0.2.66:1/evil;tcp")
+    ours.pin()
+    other = chat_line(setup, path="msrp://192.0.2.66:1/theirs;tcp")
     answer = read(ours.receive_offer(description(other)))
     assert answer.media[0].attribute("setup") == "passive"
-    assert ours.chat is not None
-    assert [str(uri) for uri in ours.chat.path] == [THEIR_PATH]
+    assert path_of(ours) == THEIR_PATH
+    assert ours.next_hop == ("192.0.2.9", 2855)
+    assert not ours.active
 
 
-def test_a_new_answer_moves_neither_the_path_nor_the_roles() -> None:
+def test_a_new_offer_of_another_session_is_refused_and_changes_nothing() -> None:
+    ours, answer = answered(chat_line("active"))
+    ours.pin()
+    with pytest.raises(RemoteProtocolError, match="another MSRP session") as caught:
+        ours.receive_offer(description(chat_line("active", path=OTHER_PATH)))
+    assert caught.value.status == 488
+    assert caught.value.headers[0][1].startswith("399 ")
+    assert path_of(ours) == THEIR_PATH
+    assert read(ours.receive_offer(description(chat_line()))) == answer
+
+
+@pytest.mark.parametrize("setup", ["passive", "active", "actpass", "holdconn", None])
+def test_a_new_answer_moves_neither_the_path_nor_the_roles(setup: str | None) -> None:
     ours = offered_and_answered(chat_line("passive"))
+    ours.pin()
     line = read(ours.make_offer()).media[0]
     assert line.attribute("setup") == "active"
-    ours.receive_answer(description(chat_line("active", path="msrp://192.0.2.66:1/evil;tcp")))
-    assert ours.chat is not None
-    assert [str(uri) for uri in ours.chat.path] == [THEIR_PATH]
+    ours.receive_answer(description(chat_line(setup, path=OTHER_PATH)))
+    assert path_of(ours) == THEIR_PATH
     assert ours.active
 
 
-def test_our_next_offer_says_what_our_answer_said() -> None:
+@pytest.mark.parametrize("offers", [True, False])
+def test_before_there_is_a_connection_the_peer_may_come_to_another_path(offers: bool) -> None:
+    ours, _ = answered(chat_line("active"))
+    told: list[str] = []
+    ours.on_moved = lambda: told.append(path_of(ours))
+    if offers:
+        ours.receive_offer(description(chat_line("active")))
+        ours.receive_offer(description(chat_line("active", path=OTHER_PATH)))
+    else:
+        ours.make_offer()
+        ours.receive_answer(description(chat_line("active", path=OTHER_PATH)))
+    assert told == [OTHER_PATH]
+
+
+def test_our_next_offer_says_what_our_answer_said_but_never_passive() -> None:
     ours, answer = answered(audio_line(), chat_line())
-    assert read(ours.make_offer()) == answer
+    offer = read(ours.make_offer())
+    assert offer.media[1].attribute("setup") == "actpass"
+    offer.media[1].attributes = answer.media[1].attributes
+    assert offer.media == answer.media
     assert ours.chat is not None
 
 
@@ -297,7 +335,7 @@ def test_after_that_our_offer_brings_the_chat_as_a_new_line() -> None:
 def test_a_chat_that_turns_unusable_is_refused_and_the_old_one_stands() -> None:
     ours, answer = answered(chat_line())
     with pytest.raises(RemoteProtocolError) as caught:
-        ours.receive_offer(description(chat_line(setup="holdconn")))
+        ours.receive_offer(description(chat_line(setup="maybe")))
     assert caught.value.status == 488
     assert read(ours.receive_offer(description(chat_line()))) == answer
 
@@ -345,8 +383,8 @@ def test_our_hold_is_offered_kept_and_taken_back() -> None:
     assert direction_of(ours.make_offer()) == "sendonly"
     ours.receive_answer(description(chat_line("active", direction="recvonly")))
     back = read(ours.make_offer(hold=False))
-    assert back.media == answer.media
-    assert back.origin.session_version == held.origin.session_version + 1
+    assert back.media[0].direction == "sendrecv"
+    assert back.origin.session_version > held.origin.session_version
 
 
 @pytest.mark.parametrize("direction", ["sendonly", "inactive"])

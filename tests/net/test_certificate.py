@@ -20,6 +20,7 @@ from sylk.net.certificate import (
     check_sip_domain,
     ensure_certificate,
     fingerprint,
+    fingerprints,
     first_certificate,
     load_pair,
     matches_fingerprints,
@@ -275,6 +276,28 @@ def test_fingerprints_have_the_form_of_the_rfc() -> None:
         "SHA-1 A9:99:3E:36:47:06:81:6A:BA:3E:25:71:78:50:C2:6C:9C:D0:D8:9D"
     )
     assert len(fingerprint(b"abc")) == len("SHA-256 ") + 32 * 3 - 1
+
+
+@pytest.mark.parametrize(
+    ("digest", "names"),
+    [
+        ("sha256", ["SHA-256"]),
+        ("sha384", ["SHA-256", "SHA-384"]),
+        ("sha512", ["SHA-256", "SHA-512"]),
+    ],
+)
+def test_a_description_tells_the_hash_of_the_signature_too(
+    tmp_path: Path, digest: str, names: list[str]
+) -> None:
+    path = tmp_path / "a.crt"
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "a.key")]
+    openssl("req", "-x509", f"-{digest}", *key, "-subj", "/CN=a", "-out", str(path))
+    certificate = first_certificate(path)
+    assert fingerprints(certificate) == tuple(fingerprint(certificate, name) for name in names)
+
+
+def test_of_what_is_no_certificate_one_fingerprint_is_told() -> None:
+    assert fingerprints(b"abc") == (fingerprint(b"abc"),)
 
 
 @pytest.mark.parametrize(

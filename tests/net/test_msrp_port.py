@@ -484,7 +484,7 @@ async def test_a_user_that_fails_at_once_stops_nothing_else(
 async def test_without_a_port_sessions_connect_all_the_same() -> None:
     async with running(replace(SETTINGS, port=None)) as ours, running() as theirs:
         assert ours.port.listening == []
-        assert ours.port.path_address("192.0.2.1") == ("192.0.2.1", 2855)
+        assert ours.port.path_address("192.0.2.1") == ("192.0.2.1", 9)
         await bound_pair(ours, theirs)
 
 
@@ -537,7 +537,7 @@ async def test_clear_and_tls_have_each_a_port(tls: TlsContexts) -> None:
         ports = dict(side.port.listening)
         assert set(ports) == {"tcp", "tls"}
         assert side.port.speaks_tls
-        assert side.port.fingerprint == tls.fingerprint()
+        assert side.port.fingerprints == (tls.fingerprint(),)
         assert side.port.path_address("192.0.2.1") == ("192.0.2.1", ports["tcp"][1])
         assert side.port.path_address("192.0.2.1", secure=True) == ("192.0.2.1", ports["tls"][1])
 
@@ -546,7 +546,7 @@ async def test_without_certificate_there_is_no_tls(tls: TlsContexts) -> None:
     async with running(TLS_SETTINGS) as side:
         assert set(dict(side.port.listening)) == {"tcp"}
         assert not side.port.speaks_tls
-        assert side.port.fingerprint is None
+        assert side.port.fingerprints == ()
     async with running(SETTINGS, tls=tls) as side:
         assert not side.port.speaks_tls
 

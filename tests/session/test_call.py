@@ -14,6 +14,7 @@ from tests.peers import (
     MsrpListener,
     Scripted,
     assert_nothing_left,
+    attribute,
     chat_offer,
     running_endpoint,
     running_server,
@@ -187,7 +188,8 @@ async def test_a_reinvite_without_offer_gets_one_with_the_same_media() -> None:
         assert caller.answer is not None
         final = await caller.reinvite(b"")
         assert final.status == 200
-        assert final.body == caller.answer.body
+        assert attribute(final.body, "setup") == ["actpass"]
+        assert attribute(final.body, "path") == attribute(caller.answer.body, "path")
         await caller.acknowledge(chat_offer(caller.path))
         assert await caller.send(None) == 200
 

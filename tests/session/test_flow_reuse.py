@@ -26,7 +26,7 @@ from tests.peers import (
     running_server,
     sip_port,
 )
-from tests.session.test_tls_calls import TlsCaller, TlsSipPeer
+from tests.session.tls_peers import TlsCaller, TlsSipPeer
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 PRIVATE = "10.1.2.3:5060"
