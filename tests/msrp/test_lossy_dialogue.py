@@ -19,6 +19,7 @@ from sylk.msrp.events import (
     MessageFailed,
     MessageReceived,
     PieceReceived,
+    ReportReceived,
     SessionEvent,
     StreamAborted,
 )
@@ -105,16 +106,21 @@ class End:
                     self._deliver(message.message_id, message.body)
                     self.session.accept(message)
             case PieceReceived(stream, start, body, _, completes):
+                if stream.is_refused:
+                    return  # It came in the same read.
                 so_far = self.coming.setdefault(stream.message_id, bytearray())
                 assert start == len(so_far), "a piece is missing, or came twice"
                 so_far += body
                 if completes:
                     self._deliver(stream.message_id, bytes(self.coming.pop(stream.message_id)))
                     self.session.accept_stream(stream)
-                elif so_far.startswith(b"refuse"):
+                elif so_far.startswith(b"refuse") and not stream.is_over:
                     del self.coming[stream.message_id]
                     self.refused.add(stream.message_id)
                     self.session.refuse_stream(stream, 413)
+            case ReportReceived(message_id, status):
+                assert status == 413
+                self.failed.add(message_id)
             case StreamAborted(stream):
                 self.aborted.add(stream.message_id)
                 self.coming.pop(stream.message_id, None)
@@ -321,5 +327,5 @@ class LossyDialogue(RuleBasedStateMachine):
                 )
 
 
-LossyDialogue.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+LossyDialogue.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLossyDialogue = LossyDialogue.TestCase
