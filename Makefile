@@ -44,7 +44,7 @@ test: $(STAMP) ## Check style, layers and types, then run the tests with branch 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# It is slow, so it sees only files that have something for it.
-	grep -rl --include='*.py' 'async def' sylk apps tests benchmarks | \
+	grep -rl --include='*.py' 'async def' sylk apps tests benchmarks examples | \
 		xargs -r $(BIN)/flake8-async --enable=ASYNC101,ASYNC103,ASYNC119
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright

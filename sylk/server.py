@@ -13,6 +13,7 @@ from sylk.admission import BUSY, Admission
 from sylk.application import Application
 from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import logging_call
+from sylk.net.msrp_watch import MsrpTrace
 from sylk.net.sip_transports import Trace
 from sylk.payload.cpim_address import Address
 from sylk.server_config import ServerConfig
@@ -77,7 +78,9 @@ class Server:
         self.endpoint = Endpoint(
             config.endpoint, self._receive, sorted(packages), self._admission.admit, self._screen
         )
-        self.tracer = Tracer(config.trace, self.endpoint.clock, self._set_trace)
+        self.tracer = Tracer(
+            config.trace, self.endpoint.clock, self._set_trace, self.endpoint.msrp.watch.calls
+        )
         self.stop = trio.Event()
         """Set it to end the server: BYE to all, then out."""
         self._serving: trio.Nursery | None = None
@@ -106,8 +109,9 @@ class Server:
                 await self.endpoint.wait_calls_over()
             transports.cancel_scope.cancel()
 
-    def _set_trace(self, trace: Trace | None) -> None:
-        self.endpoint.transports.trace = trace
+    def _set_trace(self, sip: Trace | None, msrp: MsrpTrace | None) -> None:
+        self.endpoint.transports.trace = sip
+        self.endpoint.msrp.watch.trace = msrp
 
     def reload(self) -> None:
         """Load the certificate again, for connections that begin from now on."""

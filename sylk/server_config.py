@@ -1,7 +1,7 @@
 """Everything that a server is made of, from the settings file, read and checked."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
 from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI
-from sylk.trace.filters import parse_filter
+from sylk.trace.filters import Filter, parse_filter
 from sylk.trace.message import Privacy
 from sylk.trace.settings import TraceSettings
 from sylk.trace.tracer import TraceOptions
@@ -168,19 +168,6 @@ def _outbound_proxy(raw: RawConfig, sip: SipSettings) -> SipURI | None:
 def _trace_options(raw: RawConfig, server: ServerSettings) -> TraceOptions:
     """Return whose messages are traced, and where to."""
     trace = raw.section(TraceSettings, TraceSettings.section)
-    filters = None
-    match [word.lower() for word in trace.trace_sip]:
-        case [] | ["none" | "no" | "off" | "false"]:
-            pass
-        case ["all" | "yes" | "on" | "true"]:
-            filters = ()
-        case _:
-            try:
-                filters = tuple(map(parse_filter, trace.trace_sip))
-            except ValueError as error:
-                raise raw.error(
-                    TraceSettings.section, "trace_sip", f"{error} (or none, or all)"
-                ) from None
     return TraceOptions(
         output=Output(
             directory=trace.directory or server.spool_dir / "traces",
@@ -188,10 +175,25 @@ def _trace_options(raw: RawConfig, server: ServerSettings) -> TraceOptions:
             max_files=trace.max_files,
             privacy=Privacy(with_bodies=trace.bodies, with_credentials=not trace.mask_credentials),
         ),
-        from_start=filters,
+        from_start=_filters(raw, "trace_sip", trace.trace_sip),
+        msrp_from_start=_filters(raw, "trace_msrp", trace.trace_msrp),
         pcap=trace.pcap,
         duration=trace.duration,
     )
+
+
+def _filters(raw: RawConfig, key: str, words: Sequence[str]) -> Sequence[Filter] | None:
+    match [word.lower() for word in words]:
+        case [] | ["none" | "no" | "off" | "false"]:
+            return None
+        case ["all" | "yes" | "on" | "true"]:
+            return ()
+        case _:
+            try:
+                return tuple(map(parse_filter, words))
+            except ValueError as error:
+                problem = f"{error} (or none, or all)"
+                raise raw.error(TraceSettings.section, key, problem) from None
 
 
 def _tls_contexts(files: CertificateFiles, tls: TlsSettings) -> TlsContexts:

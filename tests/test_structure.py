@@ -71,7 +71,8 @@ def has_behaviour(path: Path) -> bool:
 
 
 PRODUCT = [
-    pytest.param(path, id=name_of(path)) for path in python_files("sylk", "apps", "benchmarks")
+    pytest.param(path, id=name_of(path))
+    for path in python_files("sylk", "apps", "benchmarks", "examples")
 ]
 MIRRORED = [
     pytest.param(path, id=name_of(path))
@@ -80,7 +81,7 @@ MIRRORED = [
 ]
 ALL = [
     pytest.param(path, id=name_of(path))
-    for path in python_files("sylk", "apps", "benchmarks", "tests")
+    for path in python_files("sylk", "apps", "benchmarks", "examples", "tests")
 ]
 
 

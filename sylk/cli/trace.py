@@ -39,7 +39,11 @@ def run(arguments: Sequence[str]) -> int:
         folder = raw.section(ServerSettings, ServerSettings.section).spool_dir
         match options.action:
             case "on":
-                values: dict[str, object] = {"filters": _filters(options), "pcap": options.pcap}
+                values: dict[str, object] = {
+                    "filters": _filters(options),
+                    "pcap": options.pcap,
+                    "msrp": options.msrp,
+                }
                 if options.seconds is not None:
                     values["seconds"] = options.seconds
                 _show_on(ask(folder, "trace on", **values))
@@ -59,8 +63,8 @@ def run(arguments: Sequence[str]) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROG,
-        description="Write the SIP messages of a server that runs to a file, as they are on the "
-        "wire, decrypted.",
+        description="Write the SIP messages of a server that runs to a file, and its MSRP frames "
+        "if wanted, as they are on the wire, decrypted.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="on|off|status")
     on = actions.add_parser("on", help="begin to trace", epilog=_EPILOG)
@@ -84,6 +88,7 @@ def _make_parser() -> argparse.ArgumentParser:
         type=_read_duration,
         help="when it goes off, for example 90s, 30m or 2h; default: duration in [Trace]",
     )
+    on.add_argument("--msrp", action="store_true", help="MSRP too, which is what people say")
     on.add_argument("--pcap", action="store_true", help="write a file for Wireshark too")
     off = actions.add_parser("off", help="end what was put on with `on`")
     status = actions.add_parser("status", help="show what is traced, where, and until when")
@@ -136,7 +141,7 @@ def _show_off(answer: Json) -> None:
     if not answer.get("on_disk"):
         print("the disk has not taken everything yet")
     if objects(answer.get("traces")):
-        print("what trace_sip in [Trace] names is still traced, until the server ends")
+        print("what [Trace] in the settings names is still traced, until the server ends")
 
 
 def _show_status(answer: Json) -> None:
@@ -159,7 +164,9 @@ def _count(messages: object) -> str:
 
 
 def _what(trace: Json) -> str:
-    return escape(", ".join(strings(trace.get("filters")))) or "everything"
+    what = escape(", ".join(strings(trace.get("filters")))) or "everything"
+    protocols = trace.get("protocols", "SIP")
+    return what if protocols == "SIP" else f"{what} ({escape(str(protocols))})"
 
 
 def _until(trace: Json) -> str:

@@ -6,8 +6,10 @@ import trio
 
 from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.session import MsrpSession
+from sylk.net.msrp_watch import MsrpWatch, WatchedLink
 from sylk.net.outbox import Outbox
 from sylk.net.stream import ByteStream
+from sylk.net.tls import TlsStream
 from sylk.sip.flow import show_address
 
 logger = logging.getLogger("sylk.msrp")
@@ -28,6 +30,7 @@ class MsrpLink:
         connection: MsrpConnection,
         outbox: Outbox,
         scope: trio.CancelScope,
+        watch: MsrpWatch | None = None,
     ) -> None:
         self.stream = stream
         self.connection = connection
@@ -37,6 +40,9 @@ class MsrpLink:
         self.reason = "it named no session"
         """Why the link is closed, if something was wrong with it."""
         self.sessions: set[MsrpSession] = set()
+        transport = "tls" if isinstance(stream, TlsStream) else "tcp"
+        self._watch = watch or MsrpWatch()
+        self._watched = WatchedLink(transport, stream.local, stream.remote)
         # Asked once: the question costs as much as a small write.
         self._is_traced = logger.isEnabledFor(logging.DEBUG)
 
@@ -46,23 +52,28 @@ class MsrpLink:
         queued = self.connection.data_to_send()
         if queued:
             data = queued + data
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if self._is_traced:
             self._trace("sent to", data)
+        if self._watch.trace is not None:
+            self._watch.trace(False, data, self._watched)
         self.outbox.write(data)
 
     def flush(self) -> None:
         """Send what the sessions of this link have queued."""
         data = self.connection.data_to_send()
         if data:
-            if self._is_traced:
-                self._trace("sent to", data)
-            self.outbox.write(data)
+            self._write(data)
 
     async def receive(self) -> bytes:
         """Return what the next read brings, b"" at the end; raises TransportError."""
         data = await self.stream.receive()
         if self._is_traced and data:
             self._trace("received from", data)
+        if self._watch.trace is not None and data:
+            self._watch.trace(True, data, self._watched)
         return data
 
     def _trace(self, direction: str, data: bytes) -> None:

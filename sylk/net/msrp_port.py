@@ -25,6 +25,7 @@ from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.certificate import matches_fingerprints
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink
+from sylk.net.msrp_watch import MsrpWatch, SessionCall
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.stream_ports import StreamPorts
@@ -97,6 +98,8 @@ class MsrpPort:
         """Bind the listening ports; raises TransportError. Without `tls` there is no TLS."""
         self.settings = settings
         self.registry = SessionRegistry()
+        self.watch = MsrpWatch()
+        """Who watches the bytes of all links."""
         self._clock = clock
         self._users: dict[MsrpSession, SessionUser] = {}
         self._links: dict[MsrpSession, MsrpLink] = {}
@@ -156,10 +159,15 @@ class MsrpPort:
 
     # Sessions
 
-    def add(self, session: MsrpSession, user: SessionUser) -> None:
-        """Take up a session: from now on a peer that names it is served."""
+    def add(self, session: MsrpSession, user: SessionUser, call: SessionCall | None = None) -> None:
+        """Take up a session: from now on a peer that names it is served.
+
+        `call` is for who watches.
+        """
         self.registry.add(session)
         self._users[session] = user
+        if call is not None:
+            self.watch.calls[session.session_id] = call
 
     def remove(self, session: MsrpSession) -> None:
         """Close a session and let go of it; its link closes once nothing else uses it.
@@ -173,6 +181,7 @@ class MsrpPort:
         if link is not None:
             link.flush()
             link.detach(session)
+        self.watch.calls.pop(session.session_id, None)
 
     async def connect(
         self,
@@ -276,7 +285,7 @@ class MsrpPort:
             )
             secure = isinstance(stream, TlsStream)
             connection = MsrpConnection(self.registry, secure=secure)
-            link = MsrpLink(stream, connection, outbox, nursery.cancel_scope)
+            link = MsrpLink(stream, connection, outbox, nursery.cancel_scope, self.watch)
             # A connection that names no session in time is not kept.
             link.scope.deadline = trio.current_time() + self.settings.establish_timeout
             try:

@@ -11,6 +11,7 @@ import trio
 
 from sylk.call.session_timer import first_headers, read_min_se
 from sylk.errors import RemoteProtocolError, SessionEnded
+from sylk.net.msrp_watch import SessionCall
 from sylk.session.attempts import Attempts, Destination, Outcome
 from sylk.session.call import Call
 from sylk.session.challenges import Credentials
@@ -152,7 +153,9 @@ class Dialled:
         self._chat = chat
         call.on_end = chat.call_ended
         call.on_ringing = self._ring
-        endpoint.msrp.add(session, chat)
+        endpoint.msrp.add(
+            session, chat, SessionCall(chat.call.call_id, chat.local.uri, chat.remote.uri)
+        )
         return chat
 
     def _ring(self, status: int) -> None:

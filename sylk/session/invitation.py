@@ -9,6 +9,7 @@ import trio
 from sylk.call.media import ChatCapabilities, RemoteChat, find_chat, read_description
 from sylk.call.usage_table import State
 from sylk.errors import RemoteProtocolError, SessionEnded
+from sylk.net.msrp_watch import SessionCall
 from sylk.payload.cpim import Address
 from sylk.session.call import Call
 from sylk.session.chat import Chat
@@ -210,7 +211,9 @@ class Acceptance:
         chat = self._chat
         self._check(chat.call)
         # The port must know the session before the peer learns of it.
-        self._endpoint.msrp.add(chat.session, chat)
+        self._endpoint.msrp.add(
+            chat.session, chat, SessionCall(chat.call.call_id, chat.local.uri, chat.remote.uri)
+        )
         chat.call.on_end = chat.call_ended
         try:
             chat.call.accept(self._capabilities, self._headers)

@@ -21,14 +21,19 @@ def trace_commands(tracer: Tracer, write_timeout: float = WRITE_TIMEOUT) -> Mapp
     """Return the commands by their names.
 
     `trace on` takes `filters` (a list as in the settings; empty is everything), `seconds` and
-    `pcap`, each of which may be left out.
+    `pcap`, and `msrp` for MSRP beside SIP; each of them may be left out.
     """
 
     async def on(request: Json) -> Json:
         filters = _filters(request)
         seconds = _seconds(request)
         try:
-            trace, notice = tracer.begin(filters, seconds, as_pcap=bool(request.get("pcap")))
+            trace, notice = tracer.begin(
+                filters,
+                seconds,
+                as_pcap=bool(request.get("pcap")),
+                with_msrp=bool(request.get("msrp")),
+            )
         except TraceRefused as error:
             raise ControlError(str(error)) from None
         writer = tracer.writer
@@ -72,6 +77,7 @@ def _describe(trace: Trace) -> Json:
     left = None if trace.ends_at is None else max(trace.ends_at - trio.current_time(), 0.0)
     return {
         "filters": [str(one) for one in trace.selection.filters],
+        "protocols": trace.what,
         "pcap": trace.as_pcap,
         "seconds_left": left,
         "messages": trace.messages,

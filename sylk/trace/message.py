@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sylk.sip.flow import Address
 
 _HEADER_END = b"\r\n\r\n"
+_MSRP_END = b"\r\n-------"
 # Broken messages are traced too: any line end will do, and the field may be anywhere.
 _DIGEST_PROOF = re.compile(
     rb"""(\b(?:response|rspauth)[ \t\r\n]*+=[ \t\r\n]*+"?+)([^",\r\n]*+)""", re.IGNORECASE
@@ -30,7 +31,7 @@ class TracedMessage:
     time: float
     """Seconds since 1970, UTC."""
     protocol: str
-    """In lower case, as Wireshark calls it: "sip"."""
+    """In lower case, as Wireshark calls it: "sip" or "msrp"."""
     received: bool
     transport: str
     local: Address
@@ -40,6 +41,8 @@ class TracedMessage:
     """Why it is malformed; "" when it is well."""
     is_keep_alive: bool = False
     as_pcap: bool = False
+    left_out: int = 0
+    """Octets that were not kept: they stood before the end-line of a large MSRP frame."""
 
     @property
     def source(self) -> Address:
@@ -60,11 +63,12 @@ class Privacy:
     with_credentials: bool = False
 
     def show(self, message: TracedMessage) -> bytes:
-        """Return the octets that may be shown: from the first on, without a gap."""
+        """Return the octets that may be shown; a body is left out as a whole."""
         octets = message.octets
-        if not self.with_bodies:
-            end = octets.find(_HEADER_END)
-            octets = octets[: end + len(_HEADER_END)] if end >= 0 else octets
+        if not self.with_bodies and (end := octets.find(_HEADER_END)) >= 0:
+            tail = octets.rfind(_MSRP_END) if message.protocol == "msrp" else -1
+            # Without its end-line a frame is none, for Wireshark either.
+            octets = octets[: end + 2] + (octets[tail:] if tail >= 0 else b"\r\n")
         return octets if self.with_credentials else mask_credentials(octets)
 
 

@@ -20,6 +20,11 @@ class TraceSettings:
         "matched is written to its end. Other servers have this key in [Server]. While the server "
         "runs, sylk-server trace does the same for a time.",
     )
+    trace_msrp: tuple[str, ...] = setting(
+        ("none",),
+        "Whose MSRP frames are written in the same way: none, all, or a list as for trace_sip. "
+        "Of a large frame its beginning and its end-line are written.",
+    )
     pcap: bool = setting(False, "Whether traces are also written as pcap files for Wireshark.")
     bodies: bool = setting(True, "Whether the bodies of messages are written too.")
     mask_credentials: bool = setting(

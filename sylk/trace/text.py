@@ -32,9 +32,10 @@ def render_text(message: TracedMessage, shown: bytes) -> str:
         rest = f" ({len(shown) - len(part)} bytes more)" if len(part) < len(shown) else ""
         return f"{heading} malformed ({escape_text(message.fault)}): {escape_octets(part)}{rest}\n"
     lines = [f"{_BAR} {escape_octets(line)}" if line else _BAR for line in _lines(shown)]
-    hidden = len(message.octets) - len(shown)
+    hidden = len(message.octets) - len(shown) + message.left_out
     if hidden:
-        lines.append(f"    ({hidden} bytes of a body are left out)")
+        where = " before the end-line" if message.protocol == "msrp" else ""
+        lines.append(f"    ({hidden} bytes of a body{where} are left out)")
     return "\n".join([heading, *lines, "", ""])
 
 
@@ -82,5 +83,5 @@ def _heading(message: TracedMessage) -> str:
     return (
         f"#{message.number} {render_time(message.time)} {message.protocol.upper()} {direction} "
         f"{message.transport} {source} -> {destination} "
-        f"{len(message.octets)} bytes"
+        f"{len(message.octets) + message.left_out} bytes"
     )

@@ -7,18 +7,23 @@ once. While none is on there is no thread, no file and no callable in the transp
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import trio
 
 from sylk.net.alarm import AlarmClock
+from sylk.net.msrp_watch import MsrpTrace, SessionCall, WatchedLink
 from sylk.sip.flow import Flow
 from sylk.sip.message import Message
 from sylk.sip.parser import MalformedMessage
 from sylk.trace.filters import Filter, Selection, Subject
 from sylk.trace.message import TracedMessage
+from sylk.trace.msrp_frames import FrameCutter
+from sylk.trace.msrp_subject import subject_of_frame
 from sylk.trace.sip_subject import subject_of
 from sylk.trace.writer import Notice, Output, TraceWriter
 
@@ -39,6 +44,13 @@ SipTrace = Callable[[bool, bytes, Message | MalformedMessage | None, Flow], None
 """What the transports call with each message: see `Tracer.take_sip`."""
 
 
+Attach = Callable[[SipTrace | None, MsrpTrace | None], None]
+"""Gives the transports what to call with each SIP message, and with each read or write of MSRP."""
+
+SIP = frozenset({"sip"})
+MSRP = frozenset({"msrp"})
+
+
 class TraceRefused(Exception):
     """A trace cannot be put on; the message is for who asked."""
 
@@ -49,7 +61,9 @@ class TraceOptions:
 
     output: Output = field(default_factory=lambda: Output(directory=Path("var/spool/traces")))
     from_start: Sequence[Filter] | None = None
-    """Whom to trace until the server ends; nobody if None, everybody if empty."""
+    """Whose SIP to trace until the server ends; nobody's if None, everybody's if empty."""
+    msrp_from_start: Sequence[Filter] | None = None
+    """The same of MSRP."""
     pcap: bool = False
     duration: float = DEFAULT_DURATION
     """Seconds after which a trace that was put on at run time goes off."""
@@ -63,10 +77,16 @@ class Trace:
     as_pcap: bool
     ends_at: float | None
     """By trio's clock; None is the end of the server."""
+    protocols: frozenset[str] = SIP
     messages: int = 0
 
     def __str__(self) -> str:
-        return str(self.selection)
+        return str(self.selection) if self.protocols == SIP else f"{self.selection} ({self.what})"
+
+    @property
+    def what(self) -> str:
+        """Which protocols it is of."""
+        return " and ".join(sorted((name.upper() for name in self.protocols), reverse=True))
 
 
 class Tracer:
@@ -76,11 +96,12 @@ class Tracer:
         self,
         options: TraceOptions,
         clock: AlarmClock,
-        attach: Callable[[SipTrace | None], None],
+        attach: Attach,
+        calls: Mapping[str, SessionCall] = MappingProxyType({}),
     ) -> None:
-        """`attach` gives the transports what to call with each message, and None to call nothing.
+        """`attach` is called with None for what nobody traces.
 
-        `clock` is that by which traces go off.
+        `clock` is that by which traces go off, `calls` has the call of each MSRP session.
         """
         self.options = options
         self.writer: TraceWriter | None = None
@@ -88,6 +109,10 @@ class Tracer:
         self._last_writer: TraceWriter | None = None
         self._clock = clock
         self._attach = attach
+        self._calls = calls
+        self._cutters: weakref.WeakKeyDictionary[WatchedLink, dict[bool, FrameCutter]] = (
+            weakref.WeakKeyDictionary()
+        )
         self._traces: list[Trace] = []
         self._numbers = itertools.count(1)
 
@@ -103,15 +128,25 @@ class Tracer:
 
     def start(self) -> None:
         """Put on what the settings name."""
-        filters = self.options.from_start
-        if filters is not None:
-            trace = Trace(Selection(filters), self.options.pcap, None)
-            self._begin(trace, "until the server ends, as trace_sip says")
+        for setting, filters, protocols in (
+            ("trace_sip", self.options.from_start, SIP),
+            ("trace_msrp", self.options.msrp_from_start, MSRP),
+        ):
+            if filters is not None:
+                trace = Trace(Selection(filters), self.options.pcap, None, protocols)
+                self._begin(trace, f"until the server ends, as {setting} says")
 
     def begin(
-        self, filters: Iterable[Filter], duration: float | None = None, *, as_pcap: bool = False
+        self,
+        filters: Iterable[Filter],
+        duration: float | None = None,
+        *,
+        as_pcap: bool = False,
+        with_msrp: bool = False,
     ) -> tuple[Trace, Notice]:
         """Trace what the filters let in, or everything, for `duration` seconds.
+
+        That is SIP, and MSRP too if it is wanted.
 
         Returns the trace, and what tells when the files are there. Raises TraceRefused.
         """
@@ -124,7 +159,8 @@ class Tracer:
         if self.writer is None and self._last_writer is not None and self._last_writer.is_running:
             raise TraceRefused("the disk has not taken the end of the last trace yet: try again")
         as_pcap = as_pcap or self.options.pcap
-        trace = Trace(selection, as_pcap, trio.current_time() + seconds)
+        protocols = SIP | MSRP if with_msrp else SIP
+        trace = Trace(selection, as_pcap, trio.current_time() + seconds, protocols)
         notice = self._begin(trace, f"for {seconds:g} s")
         self._clock.set((self, trace), trace.ends_at, lambda _now: self._expire(trace))
         return trace, notice
@@ -138,8 +174,8 @@ class Tracer:
         assert self.writer is not None
         self.writer.notify(f"trace of {trace} ends: {reason}")
         logger.info("trace of %s is off (%s), messages: %d", trace, reason, trace.messages)
+        self._attach_wanted()
         if not self._traces:
-            self._attach(None)
             self.writer.finish()
             self._last_writer, self.writer = self.writer, None
 
@@ -184,15 +220,47 @@ class Tracer:
                     message is None,
                 ),
             )
-        except Exception:
-            # Whoever sends or receives must not suffer from who watches.
-            logger.exception("a message could not be traced: everything is put off")
-            for trace in self.traces:
-                self.end(trace, "a fault of the trace")
+        except Exception:  # noqa: BLE001 - it is logged, and whoever sends must not suffer
+            self._give_up()
+
+    def take_msrp(self, received: bool, octets: bytes, link: WatchedLink) -> None:
+        """Take what was read from a link, or is written to it: frames, or parts of them."""
+        try:
+            cutters = self._cutters.get(link)
+            if cutters is None:
+                cutters = {True: FrameCutter(), False: FrameCutter()}
+                self._cutters[link] = cutters
+            for frame in cutters[received].feed(octets):
+                self._take(
+                    subject_of_frame(frame.octets, link.remote[0], self._calls),
+                    TracedMessage(
+                        0,
+                        time.time(),
+                        "msrp",
+                        received,
+                        link.transport,
+                        link.local,
+                        link.remote,
+                        frame.octets,
+                        frame.fault,
+                        left_out=frame.left_out,
+                    ),
+                )
+        except Exception:  # noqa: BLE001 - it is logged, and whoever sends must not suffer
+            self._give_up()
+
+    def _give_up(self) -> None:
+        logger.exception("a message could not be traced: everything is put off")
+        for trace in self.traces:
+            self.end(trace, "a fault of the trace")
 
     def _take(self, subject: Subject, message: TracedMessage) -> None:
         # Each trace is asked, so that each gets to know the dialogs that it wants.
-        wanting = [trace for trace in self._traces if trace.selection.wants(subject)]
+        wanting = [
+            trace
+            for trace in self._traces
+            if message.protocol in trace.protocols and trace.selection.wants(subject)
+        ]
         if not wanting:
             return
         message.number = next(self._numbers)
@@ -206,12 +274,20 @@ class Tracer:
         if self.writer is None:
             self._numbers = itertools.count(1)
             self.writer = TraceWriter(self.options.output)
-        if not self._traces:
-            self._attach(self.take_sip)
         self._traces.append(trace)
+        self._attach_wanted()
         file = self.options.output.text_file
         logger.info("trace of %s is on %s, into %s", trace, how_long, file)
         return self.writer.notify(f"trace of {trace} begins, {how_long}", with_pcap=trace.as_pcap)
+
+    def _attach_wanted(self) -> None:
+        wanted = frozenset[str]().union(*(trace.protocols for trace in self._traces))
+        if "msrp" not in wanted:
+            self._cutters.clear()
+        self._attach(
+            self.take_sip if "sip" in wanted else None,
+            self.take_msrp if "msrp" in wanted else None,
+        )
 
     def _expire(self, trace: Trace) -> None:
         self.end(trace, "its time is over")

@@ -57,11 +57,11 @@ def first_lines(text: str) -> list[str]:
     return [octets.partition(b"\r\n")[0].decode() for octets in messages(text)]
 
 
-def dissect(file: Path, *fields: str) -> list[list[str]]:
-    """Return the values of `fields` in each packet that Wireshark takes for SIP."""
+def dissect(file: Path, *fields: str, only: str = "sip") -> list[list[str]]:
+    """Return the values of `fields` in each packet that the filter `only` lets through."""
     done = subprocess.run(
         [
-            *(str(program("tshark", "tshark")), "-n", "-r", str(file), "-Y", "sip"),
+            *(str(program("tshark", "tshark")), "-n", "-r", str(file), "-Y", only),
             *("-T", "fields", "-E", "separator=|"),
             *(word for field in fields for word in ("-e", field)),
         ],

@@ -39,7 +39,7 @@ def take_frame(data: bytes) -> tuple[Frame, bytes] | None:
     if found is None:
         return None
     head, _, body = rest[: found.start()].partition(b"\r\n\r\n")
-    headers = dict(field.split(": ", 1) for field in head.decode().split("\r\n"))
+    headers = dict(field.split(": ", 1) for field in head.decode().split("\r\n") if field)
     frame = Frame(identifier.decode(), match[2].decode(), headers, body, found[1].decode())
     return frame, rest[found.end() :]
 

@@ -44,6 +44,7 @@ async def test_on_status_off(output: Output) -> None:
         assert trace == {
             "filters": ["user:alice@example.com"],
             "pcap": True,
+            "protocols": "SIP",
             "messages": 0,
             "seconds_left": left,
         }
@@ -61,13 +62,28 @@ async def test_on_status_off(output: Output) -> None:
         assert {key: ended[key] for key in off} == off
 
 
+async def test_msrp_is_asked_for(output: Output) -> None:
+    transports = Transports()
+    async with running(TraceOptions(output=output), transports) as tracer:
+        answer = await command(tracer, "trace on", msrp=True)
+        (trace,) = objects([answer["trace"]])
+        assert trace["protocols"] == "SIP and MSRP"
+        assert transports.msrp is not None
+
+
 async def test_a_trace_of_the_settings_stays_on(output: Output) -> None:
     options = TraceOptions(output=output, from_start=())
     async with running(options, Transports()) as tracer:
         answer = await command(tracer, "trace off")
         assert answer["ended"] == []
         assert answer["traces"] == [
-            {"filters": [], "pcap": False, "seconds_left": None, "messages": 0}
+            {
+                "filters": [],
+                "protocols": "SIP",
+                "pcap": False,
+                "seconds_left": None,
+                "messages": 0,
+            }
         ]
 
 

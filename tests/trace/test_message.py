@@ -83,3 +83,13 @@ def test_who_sent_it_and_to_whom() -> None:
     assert (traced().source, traced().destination) == (REMOTE, LOCAL)
     sent = traced(received=False)
     assert (sent.source, sent.destination) == (LOCAL, REMOTE)
+
+
+def test_an_msrp_frame_without_its_body_keeps_its_end_line() -> None:
+    frame = b"MSRP a1 SEND\r\nContent-Type: a/b\r\n\r\nsecret\r\n-------a1+\r\n"
+    message = traced(frame)
+    message.protocol = "msrp"
+    shown = Privacy(with_bodies=False).show(message)
+    assert shown == b"MSRP a1 SEND\r\nContent-Type: a/b\r\n\r\n-------a1+\r\n"
+    message.octets = answer = b"MSRP a1 200 OK\r\n-------a1$\r\n"
+    assert Privacy(with_bodies=False).show(message) == answer

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from sylk.net.alarm import AlarmClock
+from sylk.net.msrp_watch import MsrpTrace, SessionCall, WatchedLink
 from sylk.sip.flow import Flow
 from sylk.sip.parser import MalformedMessage, parse_message
 from sylk.trace.filters import parse_filter
@@ -25,6 +26,7 @@ from sylk.trace.writer import Output
 from tests.trace.messages import INVITE, LOCAL, REMOTE
 from tests.trace.test_writer import messages_in
 
+CALL = SessionCall("a84b4c76e66710", "sip:lobby@example.com", "sip:alice@example.com")
 FLOW = Flow("udp", LOCAL, REMOTE)
 ALICE = parse_filter("user:alice")
 BOB = parse_filter("user:bob")
@@ -36,9 +38,10 @@ class Transports:
 
     def __init__(self) -> None:
         self.trace: SipTrace | None = None
+        self.msrp: MsrpTrace | None = None
 
-    def attach(self, trace: SipTrace | None) -> None:
-        self.trace = trace
+    def attach(self, sip: SipTrace | None, msrp: MsrpTrace | None) -> None:
+        self.trace, self.msrp = sip, msrp
 
     def receive(self, octets: bytes) -> None:
         assert self.trace is not None
@@ -68,7 +71,7 @@ async def running(options: TraceOptions, transports: Transports) -> AsyncGenerat
     alarms = AlarmClock()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alarms.run)
-        tracer = Tracer(options, alarms, transports.attach)
+        tracer = Tracer(options, alarms, transports.attach, {"ours": CALL})
         tracer.start()
         yield tracer
         tracer.close()
@@ -191,3 +194,60 @@ async def test_a_fault_of_the_trace_puts_it_off_and_reaches_nobody(
         assert tracer.traces == ()
     (record,) = caplog.records
     assert record.getMessage() == "a message could not be traced: everything is put off"
+
+
+LINK = WatchedLink("tcp", ("192.0.2.9", 2855), ("192.0.2.1", 40000))
+FRAME = (
+    b"MSRP abcd SEND\r\nTo-Path: msrp://a:1/ours;tcp\r\nFrom-Path: msrp://b:1/b;tcp\r\n"
+    b"Message-ID: 1\r\nContent-Type: text/plain\r\n\r\nwords\r\n-------abcd$\r\n"
+)
+OTHER = FRAME.replace(b"/ours;", b"/another;")
+
+
+async def test_msrp_is_traced_where_it_is_wanted_and_by_the_call_of_its_session(
+    output: Output, transports: Transports
+) -> None:
+    async with running(TraceOptions(output=output), transports) as tracer:
+        tracer.begin([BOB])
+        assert transports.msrp is None
+        trace, _ = tracer.begin([ALICE], with_msrp=True, as_pcap=True)
+        assert str(trace) == "user:alice (SIP and MSRP)"
+        assert transports.msrp is not None
+        transports.msrp(True, FRAME[:50], LINK)
+        transports.msrp(True, FRAME[50:] + OTHER, LINK)
+        transports.msrp(False, b"GET", LINK)
+        assert trace.messages == 1
+        tracer.end(trace)
+        assert transports.msrp is None
+        assert transports.trace is not None
+    text = text_of(output)
+    assert " MSRP received tcp 192.0.2.1:40000 -> 192.0.2.9:2855 " in text
+    assert "    | words\n    | -------abcd$\n" in text
+    assert messages_in(text) == [1]
+
+
+async def test_the_settings_trace_msrp_alone(output: Output, transports: Transports) -> None:
+    options = TraceOptions(output=output, msrp_from_start=())
+    async with running(options, transports):
+        assert transports.trace is None
+        assert transports.msrp is not None
+        large = FRAME.replace(b"words", b"y" * 100_000)
+        transports.msrp(False, large, LINK)
+        transports.msrp(True, b"MSRP x 200 OK\r\n-------x$\r\nnoise", LINK)
+    text = text_of(output)
+    assert "begins, until the server ends, as trace_msrp says\n" in text
+    assert f" {len(large)} bytes\n" in text
+    left_out = len(large) - 16 * 1024 - len("\r\n-------abcd$\r\n")
+    assert f"    ({left_out} bytes of a body before the end-line are left out)\n" in text
+    assert "malformed (not MSRP): noise" in text
+    assert messages_in(text) == [1, 2, 3]
+
+
+async def test_a_fault_of_the_trace_of_msrp_puts_it_off(
+    output: Output, transports: Transports, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(TraceOptions(output=output, msrp_from_start=()), transports):
+        assert transports.msrp is not None
+        transports.msrp(True, FRAME, WatchedLink("tcp", LINK.local, ()))  # pyright: ignore[reportArgumentType] - wrong on purpose
+        assert transports.msrp is None
+    assert "a message could not be traced: everything is put off" in caplog.text
