@@ -276,7 +276,7 @@ async def test_a_message_goes_out_wrapped_and_its_fate_is_told(gate: Gate) -> No
             )
         assert await caller.send(None) == 200
         assert delivered == [sent[0], sent[1], sent[3], sent[1]]
-        assert failed == [(sent[2], 413, "Too <much>"), (sent[3], 408, "")]
+        assert failed == [(sent[2], 413, "Too <much>"), (sent[3], 408, "Timeout")]
 
 
 async def test_without_listeners_the_fate_of_messages_is_nobodys_business(gate: Gate) -> None:
