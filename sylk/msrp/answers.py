@@ -20,6 +20,7 @@ from sylk.msrp.frame import (
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.inbox import failure_report_of
 from sylk.msrp.incoming_stream import IncomingStream
+from sylk.msrp.receipt import Receipt, safe_comment
 from sylk.msrp.session_paths import SessionPaths
 
 
@@ -55,17 +56,40 @@ class Answers:
         lines = self._paths.answer_lines_for(frame)
         return render_answer(frame.transaction_id, status, lines, comment)
 
-    def report(
-        self, frame: Frame, status: int, start: int, size: int, comment: bytes | None = None
-    ) -> bytes:
-        """Report on `size` bytes from `start`, which came with `frame`."""
+    def receipt_of(self, message: IncomingMessage | IncomingStream) -> Receipt:
+        """Return what has to be kept of a message to report on it, the same object each time."""
+        if message.receipt is None:
+            if isinstance(message, IncomingMessage):
+                frame = message.frame
+                lines = self._paths.report_lines_for(frame)
+                extent = covered_range(frame, 1, len(message.body))
+            else:
+                lines, extent = self._paths.request_lines, message
+            wishes = message.success_report, message.failure_report
+            message.receipt = Receipt(message.message_id, lines, extent, *wishes)
+        return message.receipt
+
+    def report(self, receipt: Receipt, status: int, comment: bytes | str | None = None) -> bytes:
+        """Report on a message, nothing if its sender does not want to hear that."""
+        if not receipt.admits(status):
+            return b""
+        return render_report(
+            self._transaction_ids.take(),
+            receipt.path_lines,
+            receipt.message_id,
+            status,
+            receipt.byte_range,
+            None if comment is None else safe_comment(comment),
+        )
+
+    def report_chunk(self, frame: Frame, status: int) -> bytes:
+        """Report on the bytes that came with `frame` alone."""
         return render_report(
             self._transaction_ids.take(),
             self._paths.report_lines_for(frame),
             frame.headers.get(b"message-id", b""),
             status,
-            covered_range(frame, start, size),
-            comment,
+            covered_range(frame, 1, len(frame.body or b"")),
         )
 
     def drop(self, message_id: bytes, reached: int) -> bytes:
@@ -78,19 +102,7 @@ class Answers:
             b"1-%d/*" % reached,
         )
 
-    def report_on(self, stream: IncomingStream, status: int) -> bytes:
-        """Report on all that has come of a message that is taken in pieces."""
-        reached = stream.reached
-        total = stream.total if stream.size is None else stream.size
-        return render_report(
-            self._transaction_ids.take(),
-            self._paths.request_lines,
-            stream.message_id,
-            status,
-            b"1-%d/%b" % (reached, b"*" if total is None else b"%d" % total),
-        )
-
-    def accept(self, message: IncomingMessage) -> bytes:
+    def accept(self, message: IncomingMessage, *, report: bool = True) -> bytes:
         """Answer that a message is taken; raises LocalProtocolError the second time."""
         _settle(message)
         data = b""
@@ -98,8 +110,8 @@ class Answers:
             frame = message.frame
             lines = self._paths.answer_lines_for(frame)
             data = render_answer(frame.transaction_id, 200, lines)
-        if message.success_report:
-            data += self.report(message.frame, 200, 1, len(message.body))
+        if report and message.success_report:
+            data += self.report(self.receipt_of(message), 200)
         return data
 
     def refuse(
@@ -111,7 +123,7 @@ class Answers:
             return b""
         if not as_report and not message.answered:
             return self.answer(message.frame, status, comment)
-        report = self.report(message.frame, status, 1, len(message.body), comment)
+        report = self.report(self.receipt_of(message), status, comment)
         return report if message.answered else self.answer(message.frame, 200) + report
 
 

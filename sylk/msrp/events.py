@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sylk.msrp.frame import ByteRange, Frame
 from sylk.msrp.incoming_stream import IncomingStream
+from sylk.msrp.receipt import Receipt
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class IncomingMessage:
     frame: Frame
     answered: bool = False
     settled: bool = False
+    receipt: Receipt | None = None
+    """What reports on it are counted by, once there was one."""
 
 
 @dataclass(slots=True)
@@ -92,11 +95,35 @@ class MessageFailed:
 
 @dataclass(slots=True)
 class ReportReceived:
-    """The other end reports on bytes of our message; `byte_range` is None when it did not say."""
+    """The other end reports on bytes of our message; `byte_range` is None when it did not say.
+
+    With 200 they have arrived; what has been reported before is not told again.
+    """
 
     message_id: bytes
     status: int
     byte_range: ByteRange | None
+    comment: bytes = b""
+
+
+@dataclass(slots=True)
+class MessageReported:
+    """Success is reported now on every byte of our message; told once."""
+
+    message_id: bytes
+
+
+@dataclass(slots=True)
+class FanOutAnswered:
+    """The peer answered a message that went to many, or one that nobody knows.
+
+    An error came as a response or as a REPORT, a success as a REPORT. `identifier` is the
+    transaction id or the Message-ID, which a fan-out chooses alike.
+    """
+
+    identifier: bytes
+    status: int
+    comment: bytes
 
 
 @dataclass(slots=True)
@@ -116,5 +143,7 @@ SessionEvent = (
     | MessageAccepted
     | MessageFailed
     | ReportReceived
+    | MessageReported
+    | FanOutAnswered
     | Closed
 )

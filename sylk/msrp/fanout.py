@@ -7,10 +7,9 @@ to one recipient. So the batch is kept as the pieces between them,
 
 and joining the pieces with the path lines of a recipient gives all its requests in one copy. The
 recipients may share a transaction id: they are on different connections. With Failure-Report
-`partial` they answer nothing but errors, and no state is kept for a delivery.
+`partial` they answer nothing but errors, and no state is kept for a delivery. The Message-ID is the
+transaction id once more, so that each answer, a response or a REPORT, names its message.
 """
-
-import secrets
 
 from sylk.errors import LocalProtocolError
 from sylk.msrp.frame import new_transaction_id, whole_range
@@ -23,8 +22,8 @@ class FanOut:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self.reported: list[bytes] = []
-        """The Message-IDs for which success reports were asked."""
+        self.reported: list[tuple[bytes, int]] = []
+        """The Message-IDs and sizes of those for which success reports were asked."""
 
     def __bool__(self) -> bool:
         """Whether the batch has a message."""
@@ -45,10 +44,8 @@ class FanOut:
         """
         if failure_report not in (b"partial", b"no"):
             raise LocalProtocolError("a fan-out cannot wait for answers")
-        # Both ids from one call to the system: it is dearer than the rest of the message.
-        ids = secrets.token_hex(16).encode()
-        transaction_id = ids[:16] if ids[:16] not in body else new_transaction_id(body)
-        message_id = message_id or ids[16:]
+        transaction_id = new_transaction_id(body)
+        message_id = message_id or transaction_id
         pieces = self._pieces
         start = b"MSRP %b SEND\r\n" % transaction_id
         if pieces:
@@ -61,7 +58,7 @@ class FanOut:
             )
         )
         if success_report:
-            self.reported.append(message_id)
+            self.reported.append((message_id, len(body)))
         return message_id
 
     def render_for(self, path_lines: bytes) -> bytes:

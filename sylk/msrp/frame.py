@@ -40,7 +40,7 @@ INTERRUPTIBLE_SIZE = 2048
 _BYTE_RANGE = re.compile(rb"([0-9]{1,19})-([0-9]{1,19}|\*)/([0-9]{1,19}|\*)")
 
 # Namespace 000 is that of the status codes of RFC 4975.
-_STATUS = re.compile(rb"000 ([0-9]{3})(?![^ ])")
+_STATUS = re.compile(rb"000 ([0-9]{3})(?: (.*)|$)")
 
 is_byte_range = _BYTE_RANGE.fullmatch
 
@@ -224,6 +224,12 @@ def reported_status(frame: Frame) -> int | None:
     """Return the status in a REPORT, None when there is none that we understand."""
     match = _STATUS.match(frame.headers.get(b"status", b""))
     return None if match is None else int(match[1])
+
+
+def reported_comment(frame: Frame) -> bytes:
+    """Return the text behind the status in a REPORT, maybe empty."""
+    match = _STATUS.match(frame.headers.get(b"status", b""))
+    return (match[2] or b"") if match is not None else b""
 
 
 def reported_range(frame: Frame) -> ByteRange | None:

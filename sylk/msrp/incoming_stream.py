@@ -6,7 +6,8 @@ remembered, so that its end is known and memory does not grow with its size (RFC
 """
 
 from sylk.errors import RemoteProtocolError
-from sylk.msrp.assembly import MAX_SEGMENTS
+from sylk.msrp.receipt import Receipt
+from sylk.msrp.stretches import Stretches
 
 
 class IncomingStream:
@@ -19,6 +20,7 @@ class IncomingStream:
         "is_over",
         "is_refused",
         "message_id",
+        "receipt",
         "size",
         "success_report",
         "total",
@@ -44,19 +46,25 @@ class IncomingStream:
         """True once it is complete, given up by its sender, or refused: no piece follows."""
         self.is_refused = False
         """True once our side wants no more of it."""
-        self._stretches: list[tuple[int, int]] = []
+        self.receipt: Receipt | None = None
+        """What reports on it are counted by, once there was one."""
+        self._stretches = Stretches()
 
     @property
     def reached(self) -> int:
         """Position after the last byte that has come."""
-        return self._stretches[-1][1] if self._stretches else 0
+        return self._stretches.reached
+
+    @property
+    def byte_range(self) -> bytes:
+        """The range of all that has come, as a REPORT has it."""
+        total = self.total if self.size is None else self.size
+        return b"1-%d/%b" % (self.reached, b"*" if total is None else b"%d" % total)
 
     @property
     def is_complete(self) -> bool:
         """Tell whether every byte has come."""
-        return self.size is not None and (
-            self.size == 0 or (len(self._stretches) == 1 and self._stretches[0] == (0, self.size))
-        )
+        return self.size is not None and self._stretches.covers(0, self.size)
 
     def add(self, start: int, length: int, *, last: bool) -> None:
         """Take note of bytes that have come; `last` tells that the message ends with them.
@@ -66,19 +74,8 @@ class IncomingStream:
         end = start + length
         if last:
             self.size = end
-        stretches = self._stretches
-        if length and stretches and stretches[-1][1] == start:
-            stretches[-1] = (stretches[-1][0], end)
-        elif length:
-            apart = [one for one in stretches if one[1] < start or one[0] > end]
-            touching = [one for one in stretches if not (one[1] < start or one[0] > end)]
-            for begin, until in touching:
-                start, end = min(start, begin), max(end, until)
-            apart.append((start, end))
-            apart.sort()
-            if len(apart) > MAX_SEGMENTS:
-                raise RemoteProtocolError("message in too many pieces", 413)
-            self._stretches = apart
-        if self.size is not None and self._stretches and self._stretches[-1][1] > self.size:
+        if not self._stretches.add(start, end):
+            raise RemoteProtocolError("message in too many pieces", 413)
+        if self.size is not None:
             # What lies behind the end is no part of the message.
-            self._stretches = [(a, min(b, self.size)) for a, b in self._stretches if a < self.size]
+            self._stretches.cut(self.size)

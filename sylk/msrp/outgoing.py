@@ -7,7 +7,6 @@ from sylk.msrp.events import (
     MessageAccepted,
     MessageFailed,
     NicknameAnswered,
-    ReportReceived,
     SessionEvent,
 )
 from sylk.msrp.fanout import render_after_paths
@@ -17,26 +16,30 @@ from sylk.msrp.frame import (
     Frame,
     new_message_id,
     render_with_paths,
-    reported_range,
-    reported_status,
 )
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.nickname import render_nickname
 from sylk.msrp.outstanding import Outstanding, Purpose, Transaction
+from sylk.msrp.report_table import ReportTable
 from sylk.msrp.session_paths import SessionPaths
 
 
 class Outgoing:
     """Renders requests and keeps track of them."""
 
-    __slots__ = ("_paths", "_transaction_ids", "outstanding")
+    __slots__ = ("_paths", "_reports", "_transaction_ids", "outstanding")
 
     def __init__(
-        self, paths: SessionPaths, transaction_ids: TransactionIds, outstanding: Outstanding
+        self,
+        paths: SessionPaths,
+        transaction_ids: TransactionIds,
+        outstanding: Outstanding,
+        reports: ReportTable,
     ) -> None:
         self._paths = paths
         self._transaction_ids = transaction_ids
         self.outstanding = outstanding
+        self._reports = reports
 
     def message(
         self,
@@ -54,7 +57,7 @@ class Outgoing:
             purpose = Purpose.MESSAGE if yes else Purpose.QUIET_MESSAGE
             self.outstanding.add(transaction_id, purpose, message_id, now)
         if success_report or failure_report != b"no":
-            self.outstanding.expect_report(message_id)
+            self._reports.expect(message_id, len(body))
         rest = render_after_paths(
             transaction_id, body, content_type, message_id, failure_report, success_report
         )
@@ -79,14 +82,6 @@ class Outgoing:
         self.outstanding.add(transaction_id, purpose, b"", now)
         return render_with_paths(transaction_id, method, self._paths.request_lines, headers)
 
-    def report_event(self, frame: Frame) -> SessionEvent | None:
-        """Return what a REPORT tells, None when it belongs to nothing (RFC 4975 section 7.3.2)."""
-        message_id = frame.headers.get(b"message-id", b"")
-        status = reported_status(frame)
-        if status is None or not self.outstanding.expects_report(message_id):
-            return None
-        return ReportReceived(message_id, status, reported_range(frame))
-
 
 def event_of_answer(transaction: Transaction, frame: Frame) -> SessionEvent | None:
     """Return what an answer means to the user, None when it is not for the user."""
@@ -95,6 +90,8 @@ def event_of_answer(transaction: Transaction, frame: Frame) -> SessionEvent | No
     if transaction.purpose in (Purpose.BIND, Purpose.KEEP_ALIVE):
         return None
     if frame.status == 200:
+        if transaction.purpose is Purpose.QUIET_CHUNK:
+            return None
         return MessageAccepted(transaction.message_id)
     return MessageFailed(transaction.message_id, frame.status, frame.comment)
 

@@ -35,6 +35,7 @@ class OutgoingStream:
         "failure_report",
         "message_id",
         "position",
+        "success_report",
         "total",
         "transaction_id",
     )
@@ -50,6 +51,7 @@ class OutgoingStream:
     ) -> None:
         self.message_id = message_id
         self.failure_report = failure_report
+        self.success_report = success_report
         self.total = total
         """The size of the message, None while nobody knows it."""
         self.position = 0

@@ -1,4 +1,4 @@
-"""What a session has sent and waits to hear about (RFC 4975 sections 7.1.1 and 7.3.2).
+"""The requests of a session that wait for their answer (RFC 4975 section 7.1.1).
 
 All transactions have the same time-out, so the oldest is always the next to expire and the order
 of the dict is the order of the deadlines.
@@ -11,9 +11,6 @@ from enum import IntEnum
 from sylk.errors import LocalProtocolError
 from sylk.msrp.session_limits import MAX_TRANSACTIONS
 
-MAX_REPORTS = 1024
-"""Messages of one session whose reports are told to the user; the oldest is forgotten."""
-
 
 class Purpose(IntEnum):
     """Why a request was sent."""
@@ -24,6 +21,8 @@ class Purpose(IntEnum):
     BIND = 2
     KEEP_ALIVE = 3
     NICKNAME = 4
+    QUIET_CHUNK = 5
+    """The same for a part of a message: a 200, which nobody asked for, says nothing of the rest."""
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class Transaction:
 
 
 class Outstanding:
-    """The unanswered requests and the unreported messages of one session."""
+    """The unanswered requests of one session."""
 
     __slots__ = ("_max_transactions", "_reports", "_timeout", "_transactions")
 
@@ -45,7 +44,6 @@ class Outstanding:
         self._timeout = timeout
         self._max_transactions = max_transactions
         self._transactions: dict[bytes, Transaction] = {}
-        self._reports: dict[bytes, None] = {}
 
     def add(self, transaction_id: bytes, purpose: Purpose, message_id: bytes, now: float) -> None:
         """Remember a request; raises LocalProtocolError when there are too many.
@@ -88,16 +86,4 @@ class Outstanding:
         """Take out everything: the session is over."""
         left = list(self._transactions.values())
         self._transactions.clear()
-        self._reports.clear()
         return left
-
-    def expect_report(self, message_id: bytes) -> None:
-        """Remember that REPORTs on this message mean something to the user."""
-        reports = self._reports
-        if len(reports) >= MAX_REPORTS:
-            del reports[next(iter(reports))]
-        reports[message_id] = None
-
-    def expects_report(self, message_id: bytes) -> bool:
-        """Whether a REPORT on this message is to be told to the user."""
-        return message_id in self._reports

@@ -18,17 +18,11 @@ from sylk.msrp.events import (
     MessageFailed,
     MessageReceived,
     NicknameRequested,
+    ReportReceived,
     SessionEvent,
 )
 from sylk.msrp.fanout import FanOut
-from sylk.msrp.frame import (
-    NICKNAME,
-    REPORT,
-    SEND,
-    Frame,
-    is_empty_send,
-    new_message_id,
-)
+from sylk.msrp.frame import NICKNAME, REPORT, SEND, Frame, is_empty_send, new_message_id
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.inbox import Inbox, StreamTaken, failure_report_of, success_report_of
 from sylk.msrp.incoming_stream import IncomingStream
@@ -36,10 +30,13 @@ from sylk.msrp.link import SessionIndex, SessionLink
 from sylk.msrp.nickname import read_request
 from sylk.msrp.outgoing import Outgoing, event_of_answer, event_of_silence
 from sylk.msrp.outstanding import Outstanding, Purpose
+from sylk.msrp.report_table import ReportTable
+from sylk.msrp.reporter import Reporter
 from sylk.msrp.session_limits import DEFAULT_LIMITS, SessionLimits
 from sylk.msrp.session_paths import SessionPaths
 from sylk.msrp.session_table import SessionAction, SessionInput, SessionState, advance
 from sylk.msrp.session_timers import SessionTimers
+from sylk.msrp.strays import Strays
 from sylk.msrp.stream_sender import StreamSender
 from sylk.msrp.uri import Path
 
@@ -57,6 +54,7 @@ class MsrpSession:
         "_outgoing",
         "_outstanding",
         "_paths",
+        "_reported",
         "_timers",
         "accept_types",
         "accept_wrapped_types",
@@ -64,8 +62,10 @@ class MsrpSession:
         "connection",
         "ignored_frames",
         "registry",
+        "reports",
         "session_id",
         "state",
+        "strays",
         "streams",
     )
 
@@ -92,9 +92,14 @@ class MsrpSession:
         self._inbox = Inbox(accept_types, limits)
         self._outstanding = Outstanding(limits.transaction_timeout, limits.max_transactions)
         transaction_ids = TransactionIds()
-        self._outgoing = Outgoing(self._paths, transaction_ids, self._outstanding)
+        self._reported = ReportTable()
+        outgoing = self._paths, transaction_ids, self._outstanding, self._reported
+        self._outgoing = Outgoing(*outgoing)
+        self.streams = StreamSender(*outgoing, self._emit)
         self._answers = Answers(self._paths, transaction_ids)
-        self.streams = StreamSender(self._paths, transaction_ids, self._outstanding)
+        self.reports = Reporter(self._answers, self._queue)
+        self.strays: Strays | None = None
+        """Set by who sends to many: then answers that belong to nothing here are told."""
         self._timers = SessionTimers(limits.bind_timeout, limits.keepalive_interval)
         # The SEND that bound us is answered before its content is looked at, or is even whole.
         self._answered_transaction = b""
@@ -152,6 +157,7 @@ class MsrpSession:
         if action is not SessionAction.END:
             return
         self._timers.stop()
+        self._reported.clear()
         for transaction in self._outstanding.clear():
             self._emit(event_of_silence(transaction, b"Session closed"))
         for event in self._inbox.abort_streams():
@@ -208,7 +214,7 @@ class MsrpSession:
         if not frame.body and is_empty_send(frame):
             self._answer(frame, 200)
             if success_report_of(frame.headers):
-                self._queue(self._answers.report(frame, 200, 1, 0))
+                self._queue(self._answers.report_chunk(frame, 200))
             return
         taken = self._inbox.take(frame)
         answered = frame.transaction_id == self._answered_transaction
@@ -223,7 +229,7 @@ class MsrpSession:
         if taken and not answered:
             self._answer(frame, taken)
         elif taken and taken != 200 and failure_report_of(frame.headers) != b"no":
-            self._queue(self._answers.report(frame, taken, 1, len(frame.body or b"")))
+            self._queue(self._answers.report_chunk(frame, taken))
         for assembly in self._inbox.dropped():
             if assembly.failure_report != b"no":
                 self._queue(self._answers.drop(assembly.message_id, assembly.reached))
@@ -232,6 +238,7 @@ class MsrpSession:
         transaction = self._outstanding.answered(frame.transaction_id)
         if transaction is None:
             self.ignored_frames += 1
+            self._emit(self.strays and self.strays.answer(frame))
         elif transaction.purpose is Purpose.BIND:
             if frame.status != 200:
                 reason = f"the peer refused to bind: {frame.status}"
@@ -247,10 +254,15 @@ class MsrpSession:
             self._emit(event)
 
     def _receive_report(self, frame: Frame) -> None:
-        event = self._outgoing.report_event(frame)
-        if event is None:
+        events = self._reported.take(frame)
+        for event in events:
+            if isinstance(event, ReportReceived) and event.status != 200:
+                self.streams.refused(event.message_id, event.status)
+            self._emit(event)
+        if not events:
             self.ignored_frames += 1
-        self._emit(event)
+            if self.strays is not None and not self._reported.expects(frame):
+                self._emit(self.strays.report(frame))
 
     def _receive_other(self, frame: Frame) -> None:
         action, self.state = advance(self.state, SessionInput.OTHER_REQUEST)
@@ -264,13 +276,13 @@ class MsrpSession:
             except RemoteProtocolError as error:
                 self._answer(frame, error.status)
 
-    def accept(self, message: IncomingMessage) -> None:
+    def accept(self, message: IncomingMessage, *, report: bool = True) -> None:
         """Answer that a message is taken, and report success if the sender asked for it.
 
-        Does nothing but note it when the session is over; raises LocalProtocolError when the
-        message was answered before.
+        Without `report` that is left to `reports`. Does nothing but note it when the session is
+        over; raises LocalProtocolError when the message was answered before.
         """
-        self._queue(self._answers.accept(message))
+        self._queue(self._answers.accept(message, report=report))
 
     def refuse(
         self,
@@ -286,22 +298,10 @@ class MsrpSession:
         """
         self._queue(self._answers.refuse(message, status, comment, as_report=as_report))
 
-    def accept_stream(self, stream: IncomingStream) -> None:
-        """Report success on a message that has come in pieces, if its sender asked for it."""
-        if stream.success_report:
-            self._queue(self._answers.report_on(stream, 200))
-
     def refuse_stream(self, stream: IncomingStream, status: int) -> None:
         """Take no more of such a message: its sender gets a REPORT, and `status` for the rest."""
         self._inbox.refuse_stream(stream, status)
-        if stream.failure_report != b"no":
-            self._queue(self._answers.report_on(stream, status))
-
-    def report(
-        self, message: IncomingMessage, status: int = 200, comment: bytes | None = None
-    ) -> None:
-        """Send a REPORT on a whole message, for what was found out after it was accepted."""
-        self._queue(self._answers.report(message.frame, status, 1, len(message.body), comment))
+        self.reports.send(self.reports.receipt_of(stream), status)
 
     def answer_nickname(
         self, event: NicknameRequested, status: int, comment: bytes | None = None
@@ -338,8 +338,8 @@ class MsrpSession:
         No answer is waited for. Raises LocalProtocolError when the session is not bound.
         """
         self._bound_link().queue(batch.render_for(self._paths.request_lines))
-        for message_id in batch.reported:
-            self._outstanding.expect_report(message_id)
+        for message_id, size in batch.reported:
+            self._reported.expect(message_id, size)
 
     def set_nickname(self, nickname: str, now: float) -> None:
         """Ask the switch for a nickname, or with an empty one give it up (RFC 7701 section 7).

@@ -1,11 +1,14 @@
 """Sends messages in pieces for one session: ids, transactions, and the chunk that is open."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sylk.errors import LocalProtocolError
+from sylk.msrp.events import SessionEvent
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.msrp.outstanding import Outstanding, Purpose
+from sylk.msrp.report_table import ReportTable
 from sylk.msrp.session_paths import SessionPaths
 
 MAX_STREAMS = 32
@@ -23,14 +26,22 @@ class StreamLink(Protocol):
 class StreamSender:
     """The messages of one session that leave in pieces."""
 
-    __slots__ = ("_outstanding", "_paths", "_streams", "_transaction_ids")
+    __slots__ = ("_emit", "_outstanding", "_paths", "_reports", "_streams", "_transaction_ids")
 
     def __init__(
-        self, paths: SessionPaths, transaction_ids: TransactionIds, outstanding: Outstanding
+        self,
+        paths: SessionPaths,
+        transaction_ids: TransactionIds,
+        outstanding: Outstanding,
+        reports: ReportTable,
+        emit: Callable[[SessionEvent | None], None],
     ) -> None:
+        """Send in the name of a session, which tells its user what is handed to `emit`."""
         self._paths = paths
         self._transaction_ids = transaction_ids
         self._outstanding = outstanding
+        self._reports = reports
+        self._emit = emit
         self._streams: dict[bytes, OutgoingStream] = {}
 
     def begin(self, stream: OutgoingStream) -> None:
@@ -38,6 +49,8 @@ class StreamSender:
         if len(self._streams) >= MAX_STREAMS:
             raise LocalProtocolError("too many messages are on their way in pieces")
         self._streams[stream.message_id] = stream
+        if stream.success_report or stream.failure_report != b"no":
+            self._reports.expect(stream.message_id, stream.total, whole=False)
 
     def write(
         self,
@@ -76,9 +89,11 @@ class StreamSender:
             link.queue_piece(stream, stream.close(flag))
         if flag != b"+":
             self._streams.pop(stream.message_id, None)
+        if flag == b"$" and not stream.failed:
+            self._emit(self._reports.end_at(stream.message_id, stream.position))
 
     def refused(self, message_id: bytes, status: int) -> None:
-        """Take it that the peer has answered a chunk with an error: it wants no more of it."""
+        """Take it that the peer has refused a chunk, or all of it: it wants no more."""
         stream = self._streams.get(message_id)
         if stream is not None:
             stream.failed = status
@@ -89,6 +104,6 @@ class StreamSender:
         transaction_id = self._transaction_ids.take()
         if stream.failure_report != b"no":
             quiet = stream.failure_report == b"partial"
-            purpose = Purpose.QUIET_MESSAGE if quiet else Purpose.MESSAGE
+            purpose = Purpose.QUIET_CHUNK if quiet else Purpose.MESSAGE
             self._outstanding.add(transaction_id, purpose, stream.message_id, now)
         link.queue_piece(stream, stream.open(transaction_id, self._paths.request_lines, start))

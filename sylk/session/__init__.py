@@ -1,9 +1,11 @@
 """What an application holds: invitations, chats, and the requests that are no calls."""
 
 from sylk.msrp.incoming_stream import IncomingStream
+from sylk.msrp.receipt import Receipt
+from sylk.session.broadcast import Broadcast
 from sylk.session.call import Call
 from sylk.session.challenges import Credentials
-from sylk.session.chat import Broadcast, Chat
+from sylk.session.chat import Chat
 from sylk.session.invitation import Invitation
 from sylk.session.message import ChatMessage, MessagePiece
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
@@ -23,6 +25,7 @@ __all__ = [
     "MessagePiece",
     "Notification",
     "PageMessage",
+    "Receipt",
     "Referral",
     "ReferralRequest",
     "StreamBroadcast",

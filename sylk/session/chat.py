@@ -6,7 +6,7 @@ network brought is decided, passed on and answered together.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Self
 
@@ -14,13 +14,14 @@ import trio
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp import events
-from sylk.msrp.fanout import FanOut
 from sylk.msrp.incoming_stream import IncomingStream
+from sylk.msrp.receipt import Receipt
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.strays import Strays
 from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
-from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage, MessagePiece
+from sylk.session.message import CPIM, ChatMessage, MessagePiece
 
 INBOX_LIMIT = 1024 * 1024
 """Bytes of messages that may wait for the application; over it the link is not read."""
@@ -59,9 +60,12 @@ class Chat:
         self.bound = trio.Event()
         """Set when the MSRP session stands, or has failed before it did."""
         self.on_delivered: Callable[[bytes], None] | None = None
-        """Called with the Message-ID when a message was answered with 200 or reported delivered."""
+        """Called with the Message-ID when a message was answered with 200, and when all of it is
+        reported as delivered."""
         self.on_failure: Callable[[bytes, int, str], None] | None = None
         """Called with the Message-ID, status and reason of a message that was not delivered."""
+        self.on_fan_out_answer: Callable[[bytes, int, str], None] | None = None
+        """See `watch_fan_outs`."""
         self._session = session
         self._link: MsrpLink | None = None
         # A list: an empty deque takes ten times the memory, and most have nobody who reads them.
@@ -205,10 +209,26 @@ class Chat:
         self._room_again.set()
         return batch
 
-    def accept(self, messages: Sequence[ChatMessage]) -> None:
-        """Answer 200 to messages, and report success where the sender asked for it."""
+    def accept(self, messages: Sequence[ChatMessage], *, report: bool = True) -> None:
+        """Answer 200 to messages, and report success where the sender asked for it.
+
+        Without `report` that is left to `report`, which may come any time later.
+        """
         for message in messages:
-            self._session.accept(message.received)
+            self._session.accept(message.received, report=report)
+        self._flush()
+
+    def receipt_of(self, message: ChatMessage | IncomingStream) -> Receipt:
+        """Return what has to be kept of a message for later reports: little, and not its body."""
+        whole = message.received if isinstance(message, ChatMessage) else message
+        return self._session.reports.receipt_of(whole)
+
+    def report(self, receipt: Receipt, status: int = 200, comment: str | None = None) -> None:
+        """Tell the sender what became of a message, if he wants to hear that (RFC 4975 7.1.4).
+
+        To be called after the message was accepted; nothing is sent when the chat is over.
+        """
+        self._session.reports.send(receipt, status, comment)
         self._flush()
 
     def refuse(self, message: ChatMessage, status: int, *, as_report: bool = False) -> None:
@@ -218,13 +238,20 @@ class Chat:
 
     def accept_stream(self, stream: IncomingStream) -> None:
         """Report success on a message that came in pieces, where its sender asked for it."""
-        self._session.accept_stream(stream)
-        self._flush()
+        self.report(self.receipt_of(stream))
 
     def refuse_stream(self, stream: IncomingStream, status: int) -> None:
         """Take no more of a message that comes in pieces."""
         self._session.refuse_stream(stream, status)
         self._flush()
+
+    def watch_fan_outs(self, take_answer: Callable[[bytes, int, str], None]) -> None:
+        """Be told how the peer answers messages of a `Broadcast`, with their id, status and reason.
+
+        A refusal is told at once and once; that it has arrived, only where that was asked for.
+        """
+        self.on_fan_out_answer = take_answer
+        self._session.strays = Strays()
 
     # What the MSRP port calls
 
@@ -293,10 +320,16 @@ class Chat:
         match event:
             case events.MessageAccepted(message_id):
                 delivered, status, reason = True, 200, ""
-            case events.ReportReceived(message_id, status):
-                delivered, reason = status == _OK, ""
+            case events.FanOutAnswered(message_id, status, comment):
+                if self.on_fan_out_answer is not None:
+                    self.on_fan_out_answer(message_id, status, _text(comment))
+                return
+            case events.MessageReported(message_id):
+                delivered, status, reason = True, 200, ""
+            case events.ReportReceived(message_id, status, _, comment) if status != _OK:
+                delivered, reason = False, _text(comment)
             case events.MessageFailed(message_id, status, comment):
-                delivered, reason = False, comment.decode("utf-8", "replace")
+                delivered, reason = False, _text(comment)
             case _:
                 return
         self._unanswered.pop(message_id, None)
@@ -309,6 +342,10 @@ class Chat:
     def _flush(self) -> None:
         if self._link is not None:
             self._link.flush()
+
+
+def _text(comment: bytes) -> str:
+    return comment.decode("utf-8", "replace")
 
 
 # Not async generators: one that is left before its end would have to be closed by its user.
@@ -367,35 +404,3 @@ class _Messages:
             else:
                 self._chat.accept([message])
                 return message
-
-
-class Broadcast:
-    """The same messages to many chats, at little more than the price of one.
-
-    What all recipients share is rendered once; each gets its own path lines before it, and all the
-    messages of the broadcast leave for one recipient in one system call.
-    """
-
-    def __init__(self) -> None:
-        self._fan_out = FanOut()
-        self._count = 0
-
-    def __len__(self) -> int:
-        """Return how many messages the broadcast holds."""
-        return self._count
-
-    def add(self, body: bytes) -> None:
-        """Add one message/cpim body."""
-        self._fan_out.add(body, CPIM_BYTES)
-        self._count += 1
-
-    def send_to(self, chats: Iterable[Chat]) -> None:
-        """Send to each chat that stands and is not held.
-
-        Never waits, and one that fails harms no other.
-        """
-        render = self._fan_out.render_for
-        for chat in chats:
-            link = chat.link
-            if link is not None and not chat.is_held:
-                link.write(render(chat.session.path_lines))

@@ -22,32 +22,44 @@ BACKLOG_PATIENCE = 2.0
 """Seconds for which it is held back; a recipient who is still behind then loses it."""
 
 _DASHES = b"-------"
+_TOO_SLOW = 408
+_TOO_MANY = 413
 
 
 class StreamBroadcast:
     """A message/cpim on its way to those who were there when it began."""
 
-    def __init__(self, chats: Iterable[Chat], total: int | None) -> None:
-        """Begin for `chats`; `total` is the size of all, None if it is not known."""
-        message_id = new_message_id()
+    def __init__(
+        self, chats: Iterable[Chat], total: int | None, *, success_report: bool = False
+    ) -> None:
+        """Begin for `chats`; `total` is the size of all, None if it is not known.
+
+        With `success_report` each recipient is asked to tell when it has arrived.
+        """
+        self.message_id = message_id = new_message_id()
+        """By this the chats tell what became of it (`on_delivered`, `on_failure`)."""
         self._position = 0
         self._tail = b""
         self._streams: dict[Chat, OutgoingStream] = {}
-        self.lost: list[Chat] = []
-        """Those who did not get all of it, whatever the reason."""
+        self.lost: dict[Chat, int] = {}
+        """Those who did not get all of it, and the status that tells why.
+
+        408 for who is too slow or gone, 413 for who has too many under way, 0 for who refused it,
+        which his chat tells, or wants nothing now.
+        """
         for chat in chats:
             is_behind = chat.fell_behind and chat.backlog > BACKLOG_PAUSE
             if is_behind or chat.is_held:
                 # He has made others wait for him and has not caught up, or wants nothing now.
-                self.lost.append(chat)
+                self.lost[chat] = 0 if chat.is_held else _TOO_SLOW
                 continue
             chat.fell_behind = False
-            stream = OutgoingStream(message_id, CPIM_BYTES, total)
+            stream = OutgoingStream(message_id, CPIM_BYTES, total, success_report=success_report)
             try:
                 chat.session.streams.begin(stream)
             except LocalProtocolError:
                 # Too many large messages are under way to him.
-                self.lost.append(chat)
+                self.lost[chat] = _TOO_MANY
             else:
                 self._streams[chat] = stream
 
@@ -110,7 +122,7 @@ class StreamBroadcast:
 
     def _lose(self, chat: Chat, stream: OutgoingStream, now: float) -> None:
         del self._streams[chat]
-        self.lost.append(chat)
+        self.lost[chat] = 0 if stream.failed or chat.is_held else _TOO_SLOW
         self._end(chat, stream, b"#", now)
 
     def _end(self, chat: Chat, stream: OutgoingStream, flag: bytes, now: float) -> None:

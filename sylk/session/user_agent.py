@@ -7,7 +7,7 @@ answers 503 is passed over for the next one, and one that asks for a password is
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -78,6 +78,15 @@ class UserAgent:
             invite_timeout=timeout,
             credentials=credentials,
         )
+
+    def set_alarm(
+        self, key: Hashable, deadline: float | None, ring: Callable[[float], None]
+    ) -> None:
+        """Call `ring(now)` once at `deadline` (trio time), in place of the earlier alarm of `key`.
+
+        None takes the alarm away. It needs no task, so that each room may have one.
+        """
+        self._endpoint.clock.set(key, deadline, ring)
 
     async def send_message(
         self,

@@ -22,6 +22,7 @@ from sylk.msrp.events import (
     MessageAccepted,
     MessageFailed,
     MessageReceived,
+    MessageReported,
     ReportReceived,
     SessionEvent,
 )
@@ -86,8 +87,9 @@ class Side:
                 self.accepted.append(message_id)
             case MessageFailed(message_id):
                 self.failed.append(message_id)
-            case ReportReceived(message_id, status):
+            case ReportReceived(_, status):
                 assert status == 200
+            case MessageReported(message_id):
                 self.reported.append(message_id)
             case _:
                 raise AssertionError(event)

@@ -48,7 +48,7 @@ def test_what_is_asked_for_is_in_the_headers() -> None:
     }
     assert second.headers[b"failure-report"] == b"no"
     assert b"success-report" not in second.headers
-    assert batch.reported == [b"m1"]
+    assert batch.reported == [(b"m1", 2)]
 
 
 def test_a_fan_out_waits_for_nobody() -> None:

@@ -54,7 +54,7 @@ def test_what_was_kept_is_handed_on_when_a_message_turns_out_to_be_large() -> No
     (last,) = wire.receive(chunk(12, b"c", b"$"))
     assert isinstance(last, PieceReceived)
     assert (last.stream.is_complete, last.stream.size) == (True, 13)
-    session.accept_stream(last.stream)
+    session.reports.send(session.reports.receipt_of(last.stream))
     assert [frame.headers.get(b"byte-range") for frame in wire.sent()] == [None, b"1-13/13"]
 
 

@@ -18,6 +18,7 @@ from sylk.msrp.outstanding import Purpose, Transaction
             MessageFailed(b"m", 408, b"Late"),
         ),
         (Purpose.QUIET_MESSAGE, MessageAccepted(b"m"), MessageFailed(b"m", 413, b"No"), None),
+        (Purpose.QUIET_CHUNK, None, MessageFailed(b"m", 413, b"No"), None),
         (
             Purpose.NICKNAME,
             NicknameAnswered(200, b"OK"),

@@ -3,7 +3,7 @@
 import pytest
 
 from sylk.errors import LocalProtocolError
-from sylk.msrp.outstanding import MAX_REPORTS, Outstanding, Purpose
+from sylk.msrp.outstanding import Outstanding, Purpose
 
 
 def test_requests_expire_in_order() -> None:
@@ -28,13 +28,3 @@ def test_the_number_of_requests_is_bounded() -> None:
     outstanding.add(b"t3", Purpose.KEEP_ALIVE, b"", 0.0)
     with pytest.raises(LocalProtocolError):
         outstanding.add(b"t4", Purpose.MESSAGE, b"", 0.0)
-
-
-def test_the_number_of_expected_reports_is_bounded() -> None:
-    outstanding = Outstanding(30.0)
-    for i in range(MAX_REPORTS + 1):
-        outstanding.expect_report(b"%d" % i)
-    assert not outstanding.expects_report(b"0")
-    assert outstanding.expects_report(b"1")
-    outstanding.clear()
-    assert not outstanding.expects_report(b"1")

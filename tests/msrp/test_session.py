@@ -9,6 +9,7 @@ from sylk.msrp.events import (
     MessageAccepted,
     MessageFailed,
     MessageReceived,
+    MessageReported,
     NicknameAnswered,
     ReportReceived,
 )
@@ -264,13 +265,6 @@ def test_a_closed_session_takes_answers_without_sending() -> None:
     assert session.next_event() is None
 
 
-def test_a_later_report_on_a_message() -> None:
-    session, wire = bound_wire()
-    received = first_message(session, wire, send(b"Hi"))
-    session.report(received.message)
-    assert wire.statuses() == [-200]
-
-
 # Messages out
 
 
@@ -331,13 +325,15 @@ def test_reports_on_what_we_sent_are_told_and_others_ignored() -> None:
         byte_range=b"1-2/2",
         extra=b"Status: 000 200 OK\r\n",
     )
-    assert wire.receive(report) == [ReportReceived(message_id, 200, ByteRange(1, 2, 2))]
+    told = ReportReceived(message_id, 200, ByteRange(1, 2, 2), b"OK")
+    assert wire.receive(report) == [told, MessageReported(message_id)]
+    assert wire.receive(report) == []
     wire.sent()
     other = send(method=b"REPORT", message_id=b"other", extra=b"Status: 000 200 OK\r\n")
     nonsense = send(method=b"REPORT", message_id=message_id)
     assert wire.receive(other, nonsense) == []
     assert wire.sent() == []
-    assert session.ignored_frames == 2
+    assert session.ignored_frames == 3
 
 
 def test_too_many_unanswered_messages_are_refused() -> None:
@@ -371,7 +367,7 @@ def test_a_fan_out_is_delivered_with_our_paths() -> None:
     assert (frame.to_path, frame.from_path, frame.body) == (THEM, US, b"Hi")
     assert wire.receive(answer(frame.transaction_id, 415)) == []
     assert session.ignored_frames == 1
-    report = send(method=b"REPORT", message_id=message_id, extra=b"Status: 000 200 OK\r\n")
+    report = send(method=b"REPORT", message_id=message_id, extra=b"Status: 000 415 No\r\n")
     assert len(wire.receive(report)) == 1
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from sylk.errors import LocalProtocolError
-from sylk.msrp.events import MessageFailed
+from sylk.msrp.events import MessageFailed, MessageReported, ReportReceived
 from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.session_limits import TRANSACTION_TIMEOUT
 from sylk.msrp.stream_sender import MAX_STREAMS
-from tests.msrp.pair import Wire, answer, bound_wire
+from tests.msrp.pair import Wire, answer, bound_wire, send
 
 
 def begin(session: MsrpSession, message_id: bytes = b"big", **wishes: bytes) -> OutgoingStream:
@@ -125,3 +125,47 @@ def test_there_is_a_bound_on_messages_in_pieces() -> None:
         begin(session, b"m%d" % number)
     with pytest.raises(LocalProtocolError):
         begin(session)
+
+
+def ok_report(message_id: bytes, byte_range: bytes, status: bytes = b"200 OK") -> bytes:
+    return send(
+        method=b"REPORT",
+        message_id=message_id,
+        byte_range=byte_range,
+        extra=b"Status: 000 %b\r\n" % status,
+    )
+
+
+def test_reports_on_pieces_are_added_up() -> None:
+    session, wire = bound_wire()
+    stream = OutgoingStream(b"big", b"text/plain", 9, success_report=True)
+    session.streams.begin(stream)
+    write(session, stream, 0, b"abcd")
+    assert len(wire.receive(ok_report(b"big", b"1-4/9"))) == 1
+    write(session, stream, 4, b"efghi")
+    end(session, stream, b"$")
+    assert len(wire.receive(ok_report(b"big", b"7-9/9"))) == 1
+    assert MessageReported(b"big") in wire.receive(ok_report(b"big", b"5-6/9"))
+
+
+def test_the_end_may_come_after_the_last_report() -> None:
+    session, wire = bound_wire()
+    stream = OutgoingStream(b"big", b"text/plain", None, success_report=True)
+    session.streams.begin(stream)
+    write(session, stream, 0, b"abcd")
+    assert len(wire.receive(ok_report(b"big", b"1-4/*"))) == 1
+    end(session, stream, b"$")
+    assert wire.events() == [MessageReported(b"big")]
+
+
+def test_a_reported_failure_ends_it_as_a_refusal_does() -> None:
+    session, wire = bound_wire()
+    stream = begin(session)
+    write(session, stream, 0, b"abcd")
+    wire.sent()
+    (event,) = wire.receive(ok_report(b"big", b"1-4/9", b"413 Enough"))
+    assert isinstance(event, ReportReceived)
+    assert stream.failed == 413
+    write(session, stream, 4, b"efghi")
+    end(session, stream, b"#")
+    assert [frame for _, frame, _ in shape(wire)] == [b"abcd"]

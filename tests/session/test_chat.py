@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from sylk.errors import SessionEnded
 from sylk.msrp.outstanding import MAX_TRANSACTIONS
 from sylk.payload.cpim import Address, CpimMessage
-from sylk.session import Broadcast, Chat, ChatMessage, Invitation
+from sylk.session import Broadcast, Chat, ChatMessage, Invitation, Receipt
 from sylk.session.chat import INBOX_LIMIT, SEND_PAUSE
 from sylk.session.endpoint import MEDIA_GRACE
 from tests.end_to_end.wire_msrp import render_frame
@@ -151,6 +151,30 @@ async def test_a_message_is_refused_in_the_answer_or_in_a_report(as_report: bool
             assert report.headers["Status"].startswith("000 413")
 
 
+async def test_an_application_may_report_later_and_by_hand() -> None:
+    async def talk(chat: Chat) -> None:
+        receipts: list[Receipt] = []
+        async for (message,) in chat.batches():
+            chat.accept([message], report=False)
+            for receipt in receipts:
+                chat.report(receipt)
+                chat.report(receipt, 415, "bob@example.com: No\r\nway")
+            receipts = [chat.receipt_of(message)]
+
+    async with running_server(application=accepting(talk)) as server, Caller(server) as caller:
+        await caller.join()
+        first = caller.frame(
+            wrap(caller.address, None, b"x"), "message/cpim", "Success-Report: yes"
+        )
+        await caller.msrp.send(first)
+        assert (await caller.answer_to(first)).status == 200
+        await caller.say("the next one")
+        for status in ("000 200 OK", "000 415 bob@example.com: No  way"):
+            report = await caller.next_frame("REPORT")
+            assert report.headers["Status"] == status
+            assert report.headers["Message-ID"].encode() in first
+
+
 async def test_a_message_that_came_in_chunks_is_one() -> None:
     got: list[ChatMessage] = []
 
@@ -276,7 +300,7 @@ async def test_a_message_goes_out_wrapped_and_its_fate_is_told(gate: Gate) -> No
             )
         assert await caller.send(None) == 200
         assert delivered == [sent[0], sent[1], sent[3], sent[1]]
-        assert failed == [(sent[2], 413, "Too <much>"), (sent[3], 408, "")]
+        assert failed == [(sent[2], 413, "Too <much>"), (sent[3], 408, "Timeout")]
 
 
 async def test_without_listeners_the_fate_of_messages_is_nobodys_business(gate: Gate) -> None:

@@ -200,3 +200,23 @@ async def test_a_call_is_that_of_a_conference() -> None:
                 await left.wait()
             peer.close()
         await assert_nothing_left(endpoint)
+
+
+async def test_an_alarm_rings_once_and_the_newest_of_a_key_counts() -> None:
+    rung: list[str] = []
+    done = trio.Event()
+
+    def ring(_now: float) -> None:
+        rung.append("second")
+        done.set()
+
+    async with running_endpoint() as endpoint:
+        agent = UserAgent(endpoint)
+        now = trio.current_time()
+        agent.set_alarm("never", now, lambda _now: rung.append("never"))
+        agent.set_alarm("never", None, lambda _now: None)
+        agent.set_alarm("key", now, lambda _now: rung.append("first"))
+        agent.set_alarm("key", now + 0.01, ring)
+        with trio.fail_after(PATIENCE):
+            await done.wait()
+        assert rung == ["second"]

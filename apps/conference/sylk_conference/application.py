@@ -11,9 +11,9 @@ Somebody whose network is gone leaves at once where that can be seen, and after 
 
 import math
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,9 +22,10 @@ import trio
 from sylk.application import Application
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
-from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation, MessagePiece
+from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation, MessagePiece, Receipt
 from sylk_conference.large_messages import LargeMessages
 from sylk_conference.notices import name_of, notice, welcome
+from sylk_conference.reporting import Reporting
 from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
 from sylk_conference.settings import ConferenceSettings
 
@@ -43,23 +44,38 @@ class _OpenRoom:
     """A room and the chats of those who are in it."""
 
     room: Room
-    chats: dict[Participant, Chat] = field(default_factory=dict[Participant, Chat])
+    chats: dict[Participant, Chat]
+    reporting: Reporting
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         broadcast.send_to(
             chat for participant, chat in self.chats.items() if participant is not sender
         )
 
-    def whisper(self, delivery: Delivery) -> None:
-        broadcast = Broadcast()
-        broadcast.add(delivery.body)
-        broadcast.send_to(self.chats[participant] for participant in delivery.recipients or ())
+    def whisper(self, broadcast: Broadcast, recipients: Iterable[Participant]) -> None:
+        broadcast.send_to(self.chats[participant] for participant in recipients)
 
-    def chats_of(self, sender: Participant, recipients: Sequence[Participant] | None) -> list[Chat]:
-        """Return the chats of these, of everybody but the sender for None."""
+    def chats_of(
+        self, sender: Participant, recipients: Sequence[Participant] | None
+    ) -> dict[Chat, Participant]:
+        """Return these, or everybody but the sender for None, by their chats."""
         if recipients is None:
-            return [chat for one, chat in self.chats.items() if one is not sender]
-        return [self.chats[participant] for participant in recipients]
+            return {chat: one for one, chat in self.chats.items() if one is not sender}
+        return {self.chats[participant]: participant for participant in recipients}
+
+    def add(
+        self,
+        broadcast: Broadcast,
+        delivery: Delivery,
+        sender: Participant,
+        receipt: Receipt,
+    ) -> bool:
+        """Add a message; whether its success is reported later, and not with its answer."""
+        fate = self.reporting.begin(sender, receipt, delivery.recipients)
+        identifier = broadcast.add(delivery.body, success_report=fate.is_asked)
+        self.reporting.follow(identifier, fate)
+        self.reporting.sent(identifier, fate)
+        return fate.is_asked
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""
@@ -155,7 +171,8 @@ class Conference(Application):
             return
         open_room, participant = self._join(address, chat)
         find_chats = partial(open_room.chats_of, participant)
-        large = LargeMessages(open_room.room, participant, chat, find_chats)
+        reporting = open_room.reporting
+        large = LargeMessages(open_room.room, participant, chat, find_chats, reporting)
         try:
             self._greet(open_room, participant, chat)
             async for batch in chat.batches_with_pieces():
@@ -172,14 +189,32 @@ class Conference(Application):
         key = comparable(address.uri.encode())
         open_room = self._rooms.get(key)
         if open_room is None:
-            open_room = self._rooms[key] = _OpenRoom(Room(address))
+            open_room = self._rooms[key] = self._open(key, address)
             self.logger.info("room %s opened", address.uri)
         participant = open_room.room.join(chat.remote, chat.claimed)
         open_room.chats[participant] = chat
+        open_room.reporting.listen_to(participant, chat)
         self.logger.info(
             "%s joined %s (%d sessions)", chat.remote.uri, address.uri, len(open_room.chats)
         )
         return open_room, participant
+
+    def _open(self, key: bytes, address: Address) -> _OpenRoom:
+        chats: dict[Participant, Chat] = {}
+        settings = self.settings
+        reporting = Reporting(
+            settings.success_reports,
+            settings.report_timeout,
+            chats,
+            partial(self._set_alarm, (self.name, key)),
+        )
+        return _OpenRoom(Room(address), chats, reporting)
+
+    def _set_alarm(
+        self, key: Hashable, deadline: float | None, ring: Callable[[float], None]
+    ) -> None:
+        assert self.user_agent is not None, "rooms are opened by a server"
+        self.user_agent.set_alarm(key, deadline, ring)
 
     def _greet(self, open_room: _OpenRoom, participant: Participant, chat: Chat) -> None:
         people = open_room.room.people
@@ -201,6 +236,7 @@ class Conference(Application):
         )
         if not open_room.chats:
             del self._rooms[room.key]
+            open_room.reporting.close()
             self.logger.info("room %s closed", room.address.uri)
         elif not room.is_present(participant.key) and not _is_stopping():
             self._tell(open_room, f"{name_of(chat.remote)} has left the room")
@@ -219,6 +255,7 @@ class Conference(Application):
         chat = open_room.chats[sender]
         now = _date_time().encode()
         accepted: list[ChatMessage] = []
+        asked: list[ChatMessage] = []
         broadcast = Broadcast()
         for message in batch:
             try:
@@ -226,18 +263,22 @@ class Conference(Application):
             except RemoteProtocolError as error:
                 self._refuse(chat, message, error)
                 continue
-            accepted.append(message)
+            receipt = chat.receipt_of(message)
             if delivery.recipients is None:
-                broadcast.add(delivery.body)
-                continue
-            # What was said before a whisper is heard before it.
-            if len(broadcast):
-                open_room.broadcast(broadcast, sender)
-                broadcast = Broadcast()
-            open_room.whisper(delivery)
+                is_asked = open_room.add(broadcast, delivery, sender, receipt)
+            else:
+                # What was said before a whisper is heard before it.
+                if len(broadcast):
+                    open_room.broadcast(broadcast, sender)
+                    broadcast = Broadcast()
+                whisper = Broadcast()
+                is_asked = open_room.add(whisper, delivery, sender, receipt)
+                open_room.whisper(whisper, delivery.recipients)
+            (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
         chat.accept(accepted)
+        chat.accept(asked, report=False)
 
     def _pass_on(
         self, large: LargeMessages, chat: Chat, batch: Sequence[ChatMessage | MessagePiece]

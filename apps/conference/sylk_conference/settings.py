@@ -1,6 +1,7 @@
 """The [Conference] section."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sylk.settings import setting
 
@@ -19,5 +20,17 @@ class ConferenceSettings:
         10_000,
         "The most rooms at one time. Over it an INVITE to a new one is refused with 503.",
         unit="rooms",
+        minimum=1,
+    )
+    success_reports: Literal["accepted", "any", "all"] = setting(
+        "accepted",
+        "When a sender who asks for it is told that his message was delivered: once the room has"
+        " accepted it, once any other participant has it, or once all have it.",
+    )
+    report_timeout: int = setting(
+        30,
+        "How long participants may take to tell that they have a message, where that counts. Over"
+        " it the sender gets a failure report (408) that names who has not told.",
+        unit="seconds",
         minimum=1,
     )

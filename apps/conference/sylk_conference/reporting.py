@@ -1,0 +1,103 @@
+"""The reports of one room on the wire: its fates with a clock and with the chats of its people."""
+
+from collections.abc import Callable
+from functools import partial
+
+import trio
+
+from sylk.session import Chat, Receipt
+from sylk_conference.fates import Fate, Fates, Rule
+from sylk_conference.room import Participant
+
+SetAlarm = Callable[[float | None, Callable[[float], None]], None]
+"""Lets a function be called, with the time, at a time; None lets it be called never."""
+
+
+class Reporting:
+    """What happens to the messages of a room behind the switch, and who is told."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        patience: float,
+        chats: dict[Participant, Chat],
+        set_alarm: SetAlarm,
+    ) -> None:
+        """Report to the `chats` of those who are here, which others keep up to date."""
+        self._chats = chats
+        self._fates = Fates(rule, patience, self._tell)
+        self._set_alarm = set_alarm
+        self._alarm_at: float | None = None
+
+    def close(self) -> None:
+        """Tell nothing any more: nobody is here."""
+        self._set_alarm(None, self._ring)
+
+    def listen_to(self, participant: Participant, chat: Chat) -> None:
+        """Take what somebody answers to the messages that he gets."""
+        chat.watch_fan_outs(partial(self._answered, participant))
+        chat.on_delivered = partial(self._delivered, participant)
+        chat.on_failure = partial(self.failed, participant)
+
+    def begin(
+        self, sender: Participant, receipt: Receipt, others: list[Participant] | None
+    ) -> Fate:
+        """Take up a message for `others`, for everybody but the sender if that is None."""
+        present = self._chats if others is None else others
+        return self._fates.begin(sender, receipt, (one for one in present if self._hears(one)))
+
+    def follow(self, identifier: bytes, fate: Fate) -> None:
+        """Let the answers to what is sent under `identifier` be about this message."""
+        if fate.receipt.failure_report or fate.is_asked:
+            self._fates.follow(identifier, fate)
+
+    def sent(self, identifier: bytes, fate: Fate) -> None:
+        """Give the recipients their time: all of the message is on its way."""
+        if fate.is_asked:
+            self._fates.wait(identifier, fate, trio.current_time())
+            self._keep_time()
+
+    def give_up(self, fate: Fate) -> None:
+        """Wait for nobody any more: the message will never be whole."""
+        self._fates.give_up(fate)
+
+    def failed(
+        self, recipient: Participant, identifier: bytes, status: int, reason: str = ""
+    ) -> None:
+        """Take it that a message did not reach somebody."""
+        self._fates.failed(identifier, recipient, status, reason, trio.current_time())
+        self._keep_time()
+
+    def _answered(
+        self, recipient: Participant, identifier: bytes, status: int, reason: str
+    ) -> None:
+        if status == 200:
+            self._delivered(recipient, identifier)
+        else:
+            self.failed(recipient, identifier, status, reason)
+
+    def _delivered(self, recipient: Participant, identifier: bytes) -> None:
+        self._fates.delivered(identifier, recipient)
+        self._keep_time()
+
+    def _hears(self, participant: Participant) -> bool:
+        chat = self._chats.get(participant)
+        return chat is not None and chat.link is not None and not chat.is_held
+
+    def _tell(
+        self, sender: Participant, receipt: Receipt, status: int, comment: str | None
+    ) -> None:
+        chat = self._chats.get(sender)
+        if chat is not None:
+            chat.report(receipt, status, comment)
+
+    def _keep_time(self) -> None:
+        at = self._fates.next_deadline()
+        if at != self._alarm_at:
+            self._alarm_at = at
+            self._set_alarm(at, self._ring)
+
+    def _ring(self, now: float) -> None:
+        self._alarm_at = None
+        self._fates.handle_deadline(now)
+        self._keep_time()
