@@ -27,7 +27,7 @@ was not answered fails, a silent peer is asked whether it is there, and given up
 waits for its connection has a `next_deadline` and a `handle_deadline` of its own.
 
 Streams. With `SessionLimits.stream_above` a larger message is told piece by piece: `PieceReceived`
-until one of them `completes`, or `StreamAborted`; answer with `accept_stream` or `refuse_stream`.
+until one of them `completes`, or `StreamAborted`; report on it with `reports`, or `refuse_stream`.
 An `OutgoingStream` leaves in pieces by `session.streams`, and makes no other message wait.
 
 Ends. `session.close(reason)` ends one session: what was not answered has failed, `Closed` follows.

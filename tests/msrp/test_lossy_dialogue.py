@@ -113,7 +113,7 @@ class End:
                 so_far += body
                 if completes:
                     self._deliver(stream.message_id, bytes(self.coming.pop(stream.message_id)))
-                    self.session.accept_stream(stream)
+                    self.session.reports.send(self.session.reports.receipt_of(stream))
                 elif so_far.startswith(b"refuse") and not stream.is_over:
                     del self.coming[stream.message_id]
                     self.refused.add(stream.message_id)
