@@ -323,10 +323,23 @@ class MsrpSettings:
     )
     max_message_size: Bytes = setting(
         10 * 1024**2,
-        "The largest message that is taken, all its chunks together. A larger one is refused "
-        "with 413.",
+        "The largest message that an application takes whole, all its chunks together. A larger "
+        "one is refused with 413. Rooms pass larger ones on as they come: see stream_above.",
         unit="bytes",
         minimum=1024,
+    )
+    stream_above: Bytes = setting(
+        64 * 1024,
+        "The size up to which a room puts a message together that comes in several chunks, since "
+        "many clients cannot. A larger one is passed on chunk by chunk as it comes.",
+        unit="bytes",
+        minimum=1024,
+    )
+    max_stream_size: Bytes = setting(
+        4 * 1024**3,
+        "The largest message that a room passes on as it comes. A larger one is ended with 413.",
+        unit="bytes",
+        minimum=1024**2,
     )
     outbox_limit: Bytes = setting(
         4 * 1024**2,

@@ -142,6 +142,8 @@ def _msrp_port(
         advertised_host=msrp.advertised_ip or sip.advertised_ip,
         connections=connection_limits(msrp, policy),
         max_message_size=msrp.max_message_size,
+        stream_above=msrp.stream_above,
+        max_stream_size=msrp.max_stream_size,
         outbox_limit=msrp.outbox_limit,
         outbox_timeout=msrp.outbox_timeout,
         keepalive_interval=msrp.keepalive_interval,

@@ -307,6 +307,10 @@ class MsrpPeer:
         frame, self._buffer = taken
         return frame
 
+    def push_back(self, data: bytes) -> None:
+        """Take it that these bytes, read by somebody else, are still to be read."""
+        self._buffer = data + self._buffer
+
     async def rest(self) -> list[Frame]:
         """Return all the frames that come until the connection is closed."""
         frames: list[Frame] = []

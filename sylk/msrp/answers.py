@@ -19,6 +19,7 @@ from sylk.msrp.frame import (
 )
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.inbox import failure_report_of
+from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.session_paths import SessionPaths
 
 
@@ -75,6 +76,18 @@ class Answers:
             message_id,
             413,
             b"1-%d/*" % reached,
+        )
+
+    def report_on(self, stream: IncomingStream, status: int) -> bytes:
+        """Report on all that has come of a message that is taken in pieces."""
+        reached = stream.reached
+        total = stream.total if stream.size is None else stream.size
+        return render_report(
+            self._transaction_ids.take(),
+            self._paths.request_lines,
+            stream.message_id,
+            status,
+            b"1-%d/%b" % (reached, b"*" if total is None else b"%d" % total),
         )
 
     def accept(self, message: IncomingMessage) -> bytes:

@@ -10,12 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from sylk.errors import RemoteProtocolError
-
-MAX_MESSAGE_SIZE = 1_048_576
-"""Bytes of one message; a larger one is refused with 413."""
-
-MAX_OPEN_MESSAGES = 32
-"""Messages of one session that wait for chunks; one more drops the oldest."""
+from sylk.msrp.session_limits import MAX_MESSAGE_SIZE, MAX_OPEN_MESSAGES
 
 MAX_SEGMENTS = 64
 """Stretches of one message that are apart; one more refuses the message with 413."""
@@ -52,6 +47,11 @@ class Assembly:
     def held(self) -> int:
         """Bytes in memory."""
         return sum(len(segment.data) for segment in self.segments)
+
+    @property
+    def begins(self) -> bool:
+        """Whether the first byte has come."""
+        return bool(self.segments) and self.segments[0].start == 0
 
     @property
     def reached(self) -> int:
@@ -132,6 +132,11 @@ class MessageAssembler:
     def get(self, message_id: bytes) -> Assembly | None:
         """Return the open message of that id."""
         return self._open.get(message_id)
+
+    def finish(self, message_id: bytes) -> None:
+        """Remember a message as done that was not put together here."""
+        self._open.pop(message_id, None)
+        self._done.append(message_id)
 
     def discard(self, message_id: bytes) -> None:
         """Forget what has come of a message."""

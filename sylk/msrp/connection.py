@@ -13,6 +13,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.msrp.answers import answer
 from sylk.msrp.events import SessionEvent
 from sylk.msrp.frame import AUTH, REPORT, Frame
+from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.msrp.parser import DEFAULT_LIMITS, FrameParser, Limits
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
@@ -30,6 +31,7 @@ class MsrpConnection:
     """The protocol side of one TCP or TLS connection."""
 
     __slots__ = (
+        "_open_stream",
         "_out",
         "_parser",
         "_ready",
@@ -63,6 +65,7 @@ class MsrpConnection:
         # A session stands here once for each event that it has.
         self._ready: deque[MsrpSession] = deque()
         self._out: list[bytes] = []
+        self._open_stream: OutgoingStream | None = None
         self.closed = False
         self.close_reason = ""
         self.ignored_frames = 0
@@ -150,8 +153,24 @@ class MsrpConnection:
     # What sessions call
 
     def queue(self, data: bytes) -> None:
-        """Send these bytes with what else there is."""
+        """Send these bytes, which are whole frames, with what else there is."""
+        if self._open_stream is not None:
+            self.interrupt()
         self._out.append(data)
+
+    def queue_piece(self, stream: OutgoingStream, data: bytes) -> None:
+        """Send bytes of the open chunk of `stream`, or its head; another open chunk is ended."""
+        if self._open_stream is not stream:
+            self.interrupt()
+        self._open_stream = stream if stream.is_open else None
+        self._out.append(data)
+
+    def interrupt(self) -> None:
+        """End the open chunk, so that other frames may follow; its message goes on after them."""
+        if self._open_stream is not None:
+            if self._open_stream.is_open:
+                self._out.append(self._open_stream.close(b"+"))
+            self._open_stream = None
 
     def announce(self, session: MsrpSession) -> None:
         """Note that the session has one more event."""

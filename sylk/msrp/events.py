@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sylk.msrp.frame import ByteRange, Frame
+from sylk.msrp.incoming_stream import IncomingStream
 
 
 @dataclass(slots=True)
@@ -33,6 +34,28 @@ class MessageReceived:
     """A message came; accept or refuse it, once."""
 
     message: IncomingMessage
+
+
+@dataclass(slots=True)
+class PieceReceived:
+    """Bytes of a message that is too large to be put together, as they came.
+
+    `start` counts from zero. `flag` ends the chunk in which they came, and is empty while that
+    goes on. With `completes` nothing is missing any more, and the message waits to be accepted.
+    """
+
+    stream: IncomingStream
+    start: int
+    body: bytes
+    flag: bytes
+    completes: bool = False
+
+
+@dataclass(slots=True)
+class StreamAborted:
+    """No more comes of such a message: its sender, or the session, has given it up."""
+
+    stream: IncomingStream
 
 
 @dataclass(slots=True)
@@ -86,6 +109,8 @@ class Closed:
 SessionEvent = (
     Bound
     | MessageReceived
+    | PieceReceived
+    | StreamAborted
     | NicknameRequested
     | NicknameAnswered
     | MessageAccepted

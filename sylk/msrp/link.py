@@ -2,6 +2,8 @@
 
 from typing import Protocol, TypeVar
 
+from sylk.msrp.outgoing_stream import OutgoingStream
+
 Session = TypeVar("Session", contravariant=True)
 
 
@@ -14,6 +16,10 @@ class SessionLink(Protocol[Session]):
 
     def queue(self, data: bytes) -> None:
         """Send these bytes with what else there is."""
+        ...
+
+    def queue_piece(self, stream: OutgoingStream, data: bytes) -> None:
+        """Send bytes of the open chunk of a stream, or its head."""
         ...
 
     def announce(self, session: Session) -> None:

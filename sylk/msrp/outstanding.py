@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sylk.errors import LocalProtocolError
-
-MAX_TRANSACTIONS = 1024
-"""Requests of one session without an answer; one more is a LocalProtocolError."""
+from sylk.msrp.session_limits import MAX_TRANSACTIONS
 
 MAX_REPORTS = 1024
 """Messages of one session whose reports are told to the user; the oldest is forgotten."""
@@ -63,6 +61,13 @@ class Outstanding:
     def answered(self, transaction_id: bytes) -> Transaction | None:
         """Take out the request that was answered; None when there is no such."""
         return self._transactions.pop(transaction_id, None)
+
+    def prolong(self, transaction_id: bytes, now: float) -> None:
+        """Let the time of a request that is still being sent begin anew."""
+        transaction = self._transactions.pop(transaction_id, None)
+        if transaction is not None:
+            transaction.deadline = now + self._timeout
+            self._transactions[transaction_id] = transaction
 
     def next_deadline(self) -> float | None:
         """Return when the oldest request times out."""

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp.answers import Answers
-from sylk.msrp.assembly import MAX_MESSAGE_SIZE, MAX_OPEN_MESSAGES
 from sylk.msrp.events import (
     Bound,
     Closed,
     IncomingMessage,
+    MessageFailed,
     MessageReceived,
     NicknameRequested,
     SessionEvent,
@@ -30,24 +30,18 @@ from sylk.msrp.frame import (
     new_message_id,
 )
 from sylk.msrp.identifiers import TransactionIds
-from sylk.msrp.inbox import Inbox, failure_report_of, success_report_of
+from sylk.msrp.inbox import Inbox, StreamTaken, failure_report_of, success_report_of
+from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.link import SessionIndex, SessionLink
 from sylk.msrp.nickname import read_request
 from sylk.msrp.outgoing import Outgoing, event_of_answer, event_of_silence
-from sylk.msrp.outstanding import MAX_TRANSACTIONS, Outstanding, Purpose
+from sylk.msrp.outstanding import Outstanding, Purpose
+from sylk.msrp.session_limits import DEFAULT_LIMITS, SessionLimits
 from sylk.msrp.session_paths import SessionPaths
 from sylk.msrp.session_table import SessionAction, SessionInput, SessionState, advance
 from sylk.msrp.session_timers import SessionTimers
+from sylk.msrp.stream_sender import StreamSender
 from sylk.msrp.uri import Path
-
-TRANSACTION_TIMEOUT = 30.0
-"""Seconds until a request without an answer has failed (RFC 4975 section 7.1.1)."""
-
-BIND_TIMEOUT = 30.0
-"""Seconds within which a session must be bound, or it closes."""
-
-KEEPALIVE_INTERVAL = 60.0
-"""Seconds of silence from the peer after which an empty SEND asks whether it is still there."""
 
 _BOUND = SessionState.BOUND
 
@@ -72,6 +66,7 @@ class MsrpSession:
         "registry",
         "session_id",
         "state",
+        "streams",
     )
 
     def __init__(
@@ -81,12 +76,7 @@ class MsrpSession:
         active: bool,
         accept_types: Sequence[str] = ("*",),
         accept_wrapped_types: Sequence[str] = ("*",),
-        max_message_size: int = MAX_MESSAGE_SIZE,
-        max_open_messages: int = MAX_OPEN_MESSAGES,
-        max_transactions: int = MAX_TRANSACTIONS,
-        transaction_timeout: float = TRANSACTION_TIMEOUT,
-        bind_timeout: float = BIND_TIMEOUT,
-        keepalive_interval: float | None = KEEPALIVE_INTERVAL,
+        limits: SessionLimits = DEFAULT_LIMITS,
     ) -> None:
         self._paths = SessionPaths(local_path)
         self.session_id = local_path[-1].session_id
@@ -99,12 +89,13 @@ class MsrpSession:
         self.ignored_frames = 0
         """Responses and REPORTs that belonged to nothing."""
         self._events: deque[SessionEvent] = deque()
-        self._inbox = Inbox(accept_types, max_message_size, max_open_messages)
-        self._outstanding = Outstanding(transaction_timeout, max_transactions)
+        self._inbox = Inbox(accept_types, limits)
+        self._outstanding = Outstanding(limits.transaction_timeout, limits.max_transactions)
         transaction_ids = TransactionIds()
         self._outgoing = Outgoing(self._paths, transaction_ids, self._outstanding)
         self._answers = Answers(self._paths, transaction_ids)
-        self._timers = SessionTimers(bind_timeout, keepalive_interval)
+        self.streams = StreamSender(self._paths, transaction_ids, self._outstanding)
+        self._timers = SessionTimers(limits.bind_timeout, limits.keepalive_interval)
         # The SEND that bound us is answered before its content is looked at, or is even whole.
         self._answered_transaction = b""
 
@@ -149,11 +140,10 @@ class MsrpSession:
         self._timers.await_binding(now)
         connection.queue(self._outgoing.empty(Purpose.BIND, now))
 
-    def close(self, reason: str, now: float = 0.0) -> None:
+    def close(self, reason: str) -> None:
         """End the session at once: what is unanswered fails with 408, then Closed follows.
 
-        Whether the connection is to be closed as well is for its owner to decide; `now` is not
-        looked at.
+        Whether the connection is to be closed as well is for its owner to decide.
         """
         self._end(SessionInput.ENDED, reason)
 
@@ -164,6 +154,8 @@ class MsrpSession:
         self._timers.stop()
         for transaction in self._outstanding.clear():
             self._emit(event_of_silence(transaction, b"Session closed"))
+        for event in self._inbox.abort_streams():
+            self._emit(event)
         self._emit(Closed(reason))
         if self.connection is not None:
             self.connection.release(self)
@@ -194,8 +186,6 @@ class MsrpSession:
         self._timers.bound(now)
         self._emit(Bound())
 
-    # Receiving
-
     def receive_frame(self, frame: Frame, now: float) -> None:
         """Take a frame without fault whose To-Path names this session."""
         refusal = self._paths.admit(frame)
@@ -222,10 +212,14 @@ class MsrpSession:
             return
         taken = self._inbox.take(frame)
         answered = frame.transaction_id == self._answered_transaction
-        if not isinstance(taken, int):
+        if isinstance(taken, IncomingMessage):
             taken.answered = answered
             self._emit(MessageReceived(taken))
             return
+        if isinstance(taken, StreamTaken):
+            for event in taken.events:
+                self._emit(event)
+            taken = taken.status
         if taken and not answered:
             self._answer(frame, taken)
         elif taken and taken != 200 and failure_report_of(frame.headers) != b"no":
@@ -247,7 +241,10 @@ class MsrpSession:
             if action is SessionAction.ANNOUNCE:
                 self._bound(now)
         else:
-            self._emit(event_of_answer(transaction, frame))
+            event = event_of_answer(transaction, frame)
+            if isinstance(event, MessageFailed):
+                self.streams.refused(event.message_id, event.status)
+            self._emit(event)
 
     def _receive_report(self, frame: Frame) -> None:
         event = self._outgoing.report_event(frame)
@@ -267,17 +264,13 @@ class MsrpSession:
             except RemoteProtocolError as error:
                 self._answer(frame, error.status)
 
-    # Answering
-
     def accept(self, message: IncomingMessage) -> None:
         """Answer that a message is taken, and report success if the sender asked for it.
 
         Does nothing but note it when the session is over; raises LocalProtocolError when the
         message was answered before.
         """
-        data = self._answers.accept(message)
-        if self.connection is not None and data:
-            self.connection.queue(data)
+        self._queue(self._answers.accept(message))
 
     def refuse(
         self,
@@ -292,6 +285,17 @@ class MsrpSession:
         COMPAT: deployed clients expect refusals of what is inside a message `as_report`.
         """
         self._queue(self._answers.refuse(message, status, comment, as_report=as_report))
+
+    def accept_stream(self, stream: IncomingStream) -> None:
+        """Report success on a message that has come in pieces, if its sender asked for it."""
+        if stream.success_report:
+            self._queue(self._answers.report_on(stream, 200))
+
+    def refuse_stream(self, stream: IncomingStream, status: int) -> None:
+        """Take no more of such a message: its sender gets a REPORT, and `status` for the rest."""
+        self._inbox.refuse_stream(stream, status)
+        if stream.failure_report != b"no":
+            self._queue(self._answers.report_on(stream, status))
 
     def report(
         self, message: IncomingMessage, status: int = 200, comment: bytes | None = None
@@ -324,10 +328,8 @@ class MsrpSession:
         """
         link = self._bound_link()
         message_id = message_id or new_message_id()
-        outgoing = self._outgoing
-        link.queue(
-            outgoing.message(body, content_type, now, message_id, success_report, failure_report)
-        )
+        render = self._outgoing.message
+        link.queue(render(body, content_type, now, message_id, success_report, failure_report))
         return message_id
 
     def deliver(self, batch: FanOut) -> None:
@@ -358,8 +360,6 @@ class MsrpSession:
     def _queue(self, data: bytes) -> None:
         if data and self.connection is not None:
             self.connection.queue(data)
-
-    # Time and events
 
     def next_deadline(self) -> float | None:
         """Return when `handle_deadline` is to be called, None for never."""

@@ -42,6 +42,7 @@ class MsrpLink:
 
     def write(self, data: bytes) -> None:
         """Send bytes that are complete frames; what the sessions have queued goes before them."""
+        self.connection.interrupt()
         queued = self.connection.data_to_send()
         if queued:
             data = queued + data

@@ -18,6 +18,7 @@ from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.events import Bound, SessionEvent
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_limits import SessionLimits
 from sylk.msrp.uri import DEFAULT_PORT
 from sylk.net.addresses import WILDCARDS, look_up
 from sylk.net.alarm import AlarmClock, Ring
@@ -49,10 +50,21 @@ class MsrpPortSettings:
     advertised_host: str | None = None
     connections: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(20_000))
     max_message_size: int = 10 * 1024 * 1024
+    stream_above: int = 64 * 1024
+    max_stream_size: int = 4 * 1024**3
     outbox_limit: int = DEFAULT_LIMIT
     outbox_timeout: float = DEFAULT_TIMEOUT
     keepalive_interval: float = 60.0
     establish_timeout: float = 15.0
+
+    def session_limits(self, *, streams: bool) -> SessionLimits:
+        """Return the bounds of one session; with `streams` it takes large messages in pieces."""
+        return SessionLimits(
+            max_message_size=self.max_message_size,
+            stream_above=self.stream_above if streams else None,
+            max_stream_size=self.max_stream_size,
+            keepalive_interval=self.keepalive_interval,
+        )
 
 
 class SessionUser(Protocol):

@@ -1,11 +1,13 @@
 """What an application holds: invitations, chats, and the requests that are no calls."""
 
+from sylk.msrp.incoming_stream import IncomingStream
 from sylk.session.call import Call
 from sylk.session.challenges import Credentials
 from sylk.session.chat import Broadcast, Chat
 from sylk.session.invitation import Invitation
-from sylk.session.message import ChatMessage
+from sylk.session.message import ChatMessage, MessagePiece
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
+from sylk.session.stream_broadcast import StreamBroadcast
 from sylk.session.subscription import Referral, Subscription
 from sylk.session.user_agent import UserAgent
 from sylk.session.watch import Notification, Watch
@@ -16,11 +18,14 @@ __all__ = [
     "Chat",
     "ChatMessage",
     "Credentials",
+    "IncomingStream",
     "Invitation",
+    "MessagePiece",
     "Notification",
     "PageMessage",
     "Referral",
     "ReferralRequest",
+    "StreamBroadcast",
     "Subscription",
     "SubscriptionRequest",
     "UserAgent",

@@ -15,14 +15,18 @@ import trio
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.msrp import events
 from sylk.msrp.fanout import FanOut
+from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.session import MsrpSession
 from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
-from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage
+from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage, MessagePiece
 
 INBOX_LIMIT = 1024 * 1024
 """Bytes of messages that may wait for the application; over it the link is not read."""
+
+ANSWER_GRACE = 2.0
+"""Seconds for which the end of a chat waits for answers at most."""
 
 SEND_PAUSE = 256 * 1024
 """Bytes that may wait for the peer before `send` waits for it."""
@@ -43,6 +47,8 @@ class Chat:
         self.call = call
         self.local = local
         self.remote = remote
+        self.fell_behind = False
+        """True once a large message was lost to the peer because he read too slowly."""
         self.claimed = remote
         """Who the peer calls himself in what he writes; it tells nobody who he is."""
         self.is_held = False
@@ -58,9 +64,12 @@ class Chat:
         """Called with the Message-ID, status and reason of a message that was not delivered."""
         self._session = session
         self._link: MsrpLink | None = None
-        # A list: an empty deque takes ten times the memory, and most have nobody who reads them.
-        self._inbox: list[ChatMessage] = []
+        # A list, as an empty deque takes ten times the memory.
+        self._inbox: list[ChatMessage | MessagePiece] = []
         self._inbox_size = 0
+        self._unanswered: dict[bytes, None] = {}
+        self._heard = trio.Event()
+        """Set when the peer has answered a message, or nothing will be heard any more."""
         self._changed = trio.Event()
         self._room_again = trio.Event()
 
@@ -145,8 +154,23 @@ class Chat:
             # A peer that answers nothing is not worth more memory than its bound.
             self.call.hang_up(f"media: {error}", _MEDIA_FAILED)
             raise self.call.ended_error() from error
+        if failure_report == b"yes":
+            self._unanswered[message_id] = None
         link.flush()
         return message_id
+
+    async def wait_answered(self) -> None:
+        """Wait until the peer has answered what was sent, or has gone; at most ANSWER_GRACE.
+
+        A BYE that overtakes the last message would make the peer leave without having read it.
+        """
+        with trio.move_on_after(ANSWER_GRACE):
+            await self._wait_answered()
+
+    async def _wait_answered(self) -> None:
+        while self._unanswered and self._link is not None and not self.call.is_over:
+            self._heard = trio.Event()
+            await self._heard.wait()
 
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends.
@@ -160,15 +184,22 @@ class Chat:
 
         Each message must be accepted or refused by whoever takes it from here.
         """
+        return _WholeBatches(self)
+
+    def batches_with_pieces(self) -> AsyncIterator[list[ChatMessage | MessagePiece]]:
+        """Yield as `batches` does, and the pieces of messages that are too large to be held.
+
+        For a chat that was accepted with `streams`. A message in pieces is accepted or refused by
+        `accept_stream` or `refuse_stream`.
+        """
         return _Batches(self)
 
-    async def take_batch(self) -> list[ChatMessage]:
+    async def take_batch(self) -> list[ChatMessage | MessagePiece]:
         """Wait for messages and return all there are; none means that the session has ended."""
         while not self._inbox and not self.call.is_over:
             self._changed = trio.Event()
             await self._changed.wait()
-        batch = list(self._inbox)
-        self._inbox.clear()
+        batch, self._inbox = self._inbox, []
         self._inbox_size = 0
         self._room_again.set()
         return batch
@@ -182,6 +213,16 @@ class Chat:
     def refuse(self, message: ChatMessage, status: int, *, as_report: bool = False) -> None:
         """Answer a message with a failure, or with 200 and then a failing REPORT."""
         self._session.refuse(message.received, status, as_report=as_report)
+        self._flush()
+
+    def accept_stream(self, stream: IncomingStream) -> None:
+        """Report success on a message that came in pieces, where its sender asked for it."""
+        self._session.accept_stream(stream)
+        self._flush()
+
+    def refuse_stream(self, stream: IncomingStream, status: int) -> None:
+        """Take no more of a message that comes in pieces."""
+        self._session.refuse_stream(stream, status)
         self._flush()
 
     # What the MSRP port calls
@@ -199,6 +240,11 @@ class Chat:
             self._inbox.append(ChatMessage(event.message))
             self._inbox_size += len(event.message.body)
             self._changed.set()
+        elif isinstance(event, events.PieceReceived | events.StreamAborted):
+            piece = MessagePiece(event)
+            self._inbox.append(piece)
+            self._inbox_size += len(piece.body)
+            self._changed.set()
         elif isinstance(event, events.Bound):
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
@@ -206,6 +252,7 @@ class Chat:
         elif isinstance(event, events.Closed):
             self.bound.set()
             self._link = None
+            self._heard.set()
             if not self.call.is_over:
                 self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
         else:
@@ -219,6 +266,7 @@ class Chat:
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""
+        self._heard.set()
         self.bound.set()
         self._changed.set()
         self._room_again.set()
@@ -250,6 +298,8 @@ class Chat:
                 delivered, reason = False, comment.decode("utf-8", "replace")
             case _:
                 return
+        self._unanswered.pop(message_id, None)
+        self._heard.set()
         if delivered and self.on_delivered is not None:
             self.on_delivered(message_id)
         elif not delivered and self.on_failure is not None:
@@ -270,16 +320,30 @@ class _Batches:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[ChatMessage]:
+    async def __anext__(self) -> list[ChatMessage | MessagePiece]:
         if batch := await self._chat.take_batch():
             return batch
+        raise StopAsyncIteration
+
+
+class _WholeBatches:
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[ChatMessage]:
+        while batch := await self._chat.take_batch():
+            if whole := [message for message in batch if isinstance(message, ChatMessage)]:
+                return whole
         raise StopAsyncIteration
 
 
 class _Messages:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
-        self._batch: deque[ChatMessage] = deque()
+        self._batch: deque[ChatMessage | MessagePiece] = deque()
 
     def __aiter__(self) -> Self:
         return self
@@ -291,6 +355,9 @@ class _Messages:
             if not self._batch:
                 raise StopAsyncIteration
             message = self._batch.popleft()
+            if isinstance(message, MessagePiece):
+                # Only a chat that was accepted with `streams` gets any.
+                continue
             try:
                 message.check()
             except RemoteProtocolError as error:

@@ -212,15 +212,15 @@ class Endpoint:
         negotiation = Negotiation(path, host, self.settings.name, secrets.randbits(31), fingerprint)
         return self.session_on(path, accept_types), negotiation
 
-    def session_on(self, path: Path, accept_types: Sequence[str]) -> MsrpSession:
-        """Make the MSRP session of our own `path`; other types than these are refused with 415."""
-        return MsrpSession(
-            path,
-            active=False,
-            accept_types=accept_types,
-            max_message_size=self.settings.msrp.max_message_size,
-            keepalive_interval=self.settings.msrp.keepalive_interval,
-        )
+    def session_on(
+        self, path: Path, accept_types: Sequence[str], *, streams: bool = False
+    ) -> MsrpSession:
+        """Make the MSRP session of our own `path`; other types than these are refused with 415.
+
+        With `streams` its user takes large messages in pieces.
+        """
+        limits = self.settings.msrp.session_limits(streams=streams)
+        return MsrpSession(path, active=False, accept_types=accept_types, limits=limits)
 
     def incoming_call(
         self, incoming: IncomingRequest, negotiation: Negotiation, contact: str

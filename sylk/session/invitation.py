@@ -129,6 +129,7 @@ class Invitation:
         accept_types: tuple[str, ...] = ("message/cpim",),
         accept_wrapped_types: tuple[str, ...] = ("*",),
         local: Address | None = None,
+        streams: bool = False,
         allow_replaces: bool = False,
         allow_join: bool = False,
     ) -> "Acceptance":
@@ -136,8 +137,10 @@ class Invitation:
 
         A conference focus says `focus` (isfocus in the Contact, RFC 4579) and gives the tokens of
         the `chatroom` attribute (RFC 7701). `local` is who we are in the chat, by default whom
-        the INVITE was addressed to. Entering raises SessionEnded when the chat does not come to
-        stand: the offer cannot be taken, the caller gives up, no ACK or no media in time.
+        the INVITE was addressed to. With `streams`, messages above `[MSRP] stream_above` come to
+        `Chat.batches` in pieces, as they arrive. Entering raises SessionEnded when the chat does
+        not come to stand: the offer cannot be taken, the caller gives up, no ACK or no media in
+        time.
 
         One who wants to replace a call must be the user of that call, or is refused with 403;
         `allow_replaces` says that the application has made sure that this caller may. One who
@@ -146,7 +149,9 @@ class Invitation:
         """
         self._call.usage.contact = f"{self._contact};isfocus" if focus else self._contact
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
-        self._session = self._endpoint.session_on(self._session.local_path, accept_types)
+        self._session = self._endpoint.session_on(
+            self._session.local_path, accept_types, streams=streams
+        )
         chat = Chat(self._call, self._session, local or self.recipient, self.sender)
         # A client behind a proxy does not know by what name the proxy knows it.
         chat.claimed = identity_of(self._request.from_)
@@ -233,9 +238,14 @@ class Acceptance:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception) and not self._chat.call.is_over:
-            self._chat.call.hang_up("the application failed", _FAILED)
-        self._close("")
+        call = self._chat.call
+        if isinstance(error, Exception) and not call.is_over:
+            call.hang_up("the application failed", _FAILED)
+        try:
+            if error is None and not call.is_over:
+                await self._chat.wait_answered()
+        finally:
+            self._close("")
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _close(self, reason: str) -> None:

@@ -1,11 +1,35 @@
 """One chat message as an application gets it, whether it came wrapped in CPIM or bare."""
 
 from sylk.errors import RemoteProtocolError
-from sylk.msrp.events import IncomingMessage
+from sylk.msrp.events import IncomingMessage, PieceReceived, StreamAborted
+from sylk.msrp.incoming_stream import IncomingStream
 from sylk.payload.cpim import Address, CpimMessage, Envelope, split_envelope
 
 CPIM = "message/cpim"
 CPIM_BYTES = CPIM.encode()
+
+
+class MessagePiece:
+    """Some bytes of a message that is too large to be put together (`start` counts from zero).
+
+    With `is_aborted` no more comes of it, and it has no bytes.
+    """
+
+    __slots__ = ("body", "ends_chunk", "is_aborted", "is_complete", "start", "stream")
+
+    def __init__(self, event: PieceReceived | StreamAborted) -> None:
+        self.stream: IncomingStream = event.stream
+        """The message that it belongs to: the same object for each of its pieces."""
+        self.is_aborted = isinstance(event, StreamAborted)
+        self.start = 0
+        self.body = b""
+        self.ends_chunk = False
+        self.is_complete = False
+        """True for the piece after which nothing is missing."""
+        if isinstance(event, PieceReceived):
+            self.start, self.body = event.start, event.body
+            self.ends_chunk = bool(event.flag)
+            self.is_complete = event.completes
 
 
 class ChatMessage:

@@ -6,6 +6,7 @@ from sylk.msrp.frame import Frame
 from sylk.msrp.parser import FrameParser
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_limits import MAX_STREAM_SIZE, SessionLimits
 from sylk.msrp.uri import parse_path
 
 US = b"msrp://us.example.com:1/us;tcp"
@@ -19,6 +20,8 @@ def make_session(
     remote: bytes = THEM,
     accept_types: tuple[str, ...] = ("*",),
     max_message_size: int = 1000,
+    stream_above: int | None = None,
+    max_stream_size: int = MAX_STREAM_SIZE,
     max_open_messages: int = 4,
     max_transactions: int = 16,
     keepalive_interval: float | None = 60.0,
@@ -27,10 +30,14 @@ def make_session(
         parse_path(f"msrp://us.example.com:1/{session_id};tcp"),
         active=active,
         accept_types=accept_types,
-        max_message_size=max_message_size,
-        max_open_messages=max_open_messages,
-        max_transactions=max_transactions,
-        keepalive_interval=keepalive_interval,
+        limits=SessionLimits(
+            max_message_size=max_message_size,
+            stream_above=stream_above,
+            max_stream_size=max_stream_size,
+            max_open_messages=max_open_messages,
+            max_transactions=max_transactions,
+            keepalive_interval=keepalive_interval,
+        ),
     )
     if remote:
         session.remote_path = parse_path(remote)

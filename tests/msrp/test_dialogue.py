@@ -28,6 +28,7 @@ from sylk.msrp.events import (
 from sylk.msrp.fanout import FanOut
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_limits import SessionLimits
 from sylk.msrp.session_table import SessionState
 from sylk.msrp.uri import parse_path
 
@@ -45,7 +46,9 @@ class Side:
         registry = SessionRegistry()
         self.name = name.encode()
         self.session = MsrpSession(
-            parse_path(f"msrp://{name}:1/{name};tcp"), active=active, max_message_size=MAX_SIZE
+            parse_path(f"msrp://{name}:1/{name};tcp"),
+            active=active,
+            limits=SessionLimits(max_message_size=MAX_SIZE),
         )
         self.session.remote_path = parse_path(f"msrp://{peer}:1/{peer};tcp")
         registry.add(self.session)

@@ -256,7 +256,7 @@ def test_a_late_answer_to_frames_with_other_paths_goes_back_their_way() -> None:
 def test_a_closed_session_takes_answers_without_sending() -> None:
     session, wire = bound_wire()
     received = first_message(session, wire, send(b"Hi", extra=b"Success-Report: yes\r\n"))
-    session.close("bye", 0.0)
+    session.close("bye")
     session.accept(received.message)
     assert wire.sent() == []
     assert wire.events() == [Closed("bye")]

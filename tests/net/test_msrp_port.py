@@ -15,6 +15,7 @@ import trio.testing
 from sylk.errors import TransportError
 from sylk.msrp.events import Bound, Closed, MessageReceived, SessionEvent
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_limits import SessionLimits
 from sylk.msrp.uri import parse_path
 from sylk.net.alarm import AlarmClock
 from sylk.net.certificate import ensure_certificate
@@ -94,7 +95,9 @@ class Side:
         host, number = self.port.path_address("127.0.0.1", secure=secure)
         scheme = "msrps" if secure else "msrp"
         path = parse_path(f"{scheme}://{host}:{number}/{name};tcp")
-        user = User(MsrpSession(path, active=active, keepalive_interval=keepalive))
+        user = User(
+            MsrpSession(path, active=active, limits=SessionLimits(keepalive_interval=keepalive))
+        )
         self.port.add(user.session, user)
         return user
 

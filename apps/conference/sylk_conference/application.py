@@ -15,13 +15,15 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import trio
 
 from sylk.application import Application
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
-from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation
+from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation, MessagePiece
+from sylk_conference.large_messages import LargeMessages
 from sylk_conference.notices import name_of, notice, welcome
 from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
 from sylk_conference.settings import ConferenceSettings
@@ -52,6 +54,12 @@ class _OpenRoom:
         broadcast = Broadcast()
         broadcast.add(delivery.body)
         broadcast.send_to(self.chats[participant] for participant in delivery.recipients or ())
+
+    def chats_of(self, sender: Participant, recipients: Sequence[Participant] | None) -> list[Chat]:
+        """Return the chats of these, of everybody but the sender for None."""
+        if recipients is None:
+            return [chat for one, chat in self.chats.items() if one is not sender]
+        return [self.chats[participant] for participant in recipients]
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""
@@ -102,7 +110,7 @@ class Conference(Application):
             return
         with self._seated(key, address, invitation.call, replaced):
             async with invitation.accept(
-                focus=True, chatroom=CHATROOM, local=address, allow_join=True
+                focus=True, chatroom=CHATROOM, local=address, streams=True, allow_join=True
             ) as chat:
                 await self._take_part(address, chat)
 
@@ -146,12 +154,16 @@ class Conference(Application):
             self.logger.info("%s takes no message/cpim", chat.remote.uri)
             return
         open_room, participant = self._join(address, chat)
+        find_chats = partial(open_room.chats_of, participant)
+        large = LargeMessages(open_room.room, participant, chat, find_chats)
         try:
             self._greet(open_room, participant, chat)
-            async for batch in chat.batches():
-                self._switch(open_room, participant, batch)
+            async for batch in chat.batches_with_pieces():
+                self._switch(open_room, participant, self._pass_on(large, chat, batch))
                 await self._keep_pace(open_room)
+                await large.keep_pace()
         finally:
+            large.close()
             self._leave(open_room, participant, chat)
 
     # Coming and going
@@ -227,10 +239,25 @@ class Conference(Application):
             open_room.broadcast(broadcast, sender)
         chat.accept(accepted)
 
-    def _refuse(self, chat: Chat, message: ChatMessage, error: RemoteProtocolError) -> None:
+    def _pass_on(
+        self, large: LargeMessages, chat: Chat, batch: Sequence[ChatMessage | MessagePiece]
+    ) -> list[ChatMessage]:
+        """Pass on what came of large messages, and return the others."""
+        whole = [message for message in batch if isinstance(message, ChatMessage)]
+        if len(whole) < len(batch):
+            now = _date_time().encode()
+            for piece in batch:
+                if isinstance(piece, MessagePiece) and (error := large.take(piece, now)):
+                    self._log_refusal(chat, error)
+        return whole
+
+    def _log_refusal(self, chat: Chat, error: RemoteProtocolError) -> None:
         self.logger.info(
             "refused a message of %s with %d: %s", chat.remote.uri, error.status, error
         )
+
+    def _refuse(self, chat: Chat, message: ChatMessage, error: RemoteProtocolError) -> None:
+        self._log_refusal(chat, error)
         # COMPAT: deployed clients know a malformed CPIM only as a REPORT after a 200.
         as_report = error.as_report if isinstance(error, Refusal) else True
         chat.refuse(message, error.status, as_report=as_report)

@@ -124,8 +124,19 @@ class Room:
 
     # What is said
 
-    def post(self, sender: Participant, body: bytes, envelope: Envelope, now: bytes) -> Delivery:
+    def post(
+        self,
+        sender: Participant,
+        body: bytes,
+        envelope: Envelope,
+        now: bytes,
+        *,
+        whole: bool = True,
+    ) -> Delivery:
         """Decide what becomes of a message; `now` is the DateTime for one that has none.
+
+        Of a message that is not `whole` only the beginning is here; that its text is UTF-8 is for
+        the caller to see.
 
         Raises Refusal: 403 for a From that is not the sender's, 404 for a private message to
         somebody who is not here, 413 and 415 for content that is not passed on.
@@ -133,7 +144,7 @@ class Room:
         from_line = envelope.from_line
         if from_line is not None and from_line != sender.from_line:
             self._check_from(sender, from_line)
-        self._check_content(body, envelope.header_end)
+        self._check_content(body, envelope.header_end, whole=whole)
         recipients = self._recipients(sender, envelope.to_lines)
         if (
             from_line == sender.from_line
@@ -153,7 +164,7 @@ class Room:
         if comparable(line_uri(from_line)) not in (sender.key, sender.claimed_key):
             raise Refusal("the CPIM From is not the sender's", _FORBIDDEN)
 
-    def _check_content(self, body: bytes, header_end: int) -> None:
+    def _check_content(self, body: bytes, header_end: int, *, whole: bool) -> None:
         content_type = wrapped_content_type(body, header_end)
         if content_type[:5] != b"text/":
             parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
@@ -161,10 +172,11 @@ class Room:
                 raise Refusal(f"{parsed} is not passed on", _UNWANTED, as_report=True)
         # COMPAT: content that is not UTF-8, or that its charset does not fit, ends the session of
         # deployed clients that get it.
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            raise Refusal("the body is not UTF-8", _UNSUPPORTED, as_report=True) from None
+        if whole:
+            try:
+                body.decode()
+            except UnicodeDecodeError:
+                raise Refusal("the body is not UTF-8", _UNSUPPORTED, as_report=True) from None
         if content_type not in _USUAL_TYPES and not _fits_charset(body, header_end, content_type):
             raise Refusal("the charset is not UTF-8", _UNSUPPORTED, as_report=True)
 

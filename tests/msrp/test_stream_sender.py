@@ -1,0 +1,127 @@
+"""Messages in pieces beside other frames, on one connection."""
+
+import pytest
+
+from sylk.errors import LocalProtocolError
+from sylk.msrp.events import MessageFailed
+from sylk.msrp.outgoing_stream import OutgoingStream
+from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_limits import TRANSACTION_TIMEOUT
+from sylk.msrp.stream_sender import MAX_STREAMS
+from tests.msrp.pair import Wire, answer, bound_wire
+
+
+def begin(session: MsrpSession, message_id: bytes = b"big", **wishes: bytes) -> OutgoingStream:
+    stream = OutgoingStream(message_id, b"text/plain", 9, **wishes)  # pyright: ignore[reportArgumentType] - only bytes are given
+    session.streams.begin(stream)
+    return stream
+
+
+def write(session: MsrpSession, stream: OutgoingStream, start: int, piece: bytes) -> None:
+    assert session.connection is not None
+    session.streams.write(session.connection, stream, start, piece, 0.0)
+
+
+def end(session: MsrpSession, stream: OutgoingStream, flag: bytes) -> None:
+    assert session.connection is not None
+    session.streams.end(session.connection, stream, flag, 0.0)
+
+
+def shape(wire: Wire) -> list[tuple[bytes, bytes, bytes]]:
+    return [
+        (frame.headers.get(b"byte-range", b""), frame.body or b"", frame.flag)
+        for frame in wire.sent()
+    ]
+
+
+def test_a_message_that_nothing_interrupts_is_one_chunk() -> None:
+    session, wire = bound_wire()
+    stream = begin(session)
+    for start, piece in ((0, b"abc"), (3, b"def"), (6, b"ghi")):
+        write(session, stream, start, piece)
+    end(session, stream, b"$")
+    assert shape(wire) == [(b"1-*/9", b"abcdefghi", b"$")]
+
+
+def test_another_message_goes_between_two_chunks() -> None:
+    session, wire = bound_wire()
+    stream = begin(session)
+    write(session, stream, 0, b"abcd")
+    session.send_message(b"quick", b"text/plain", 0.0)
+    write(session, stream, 4, b"efghi")
+    end(session, stream, b"$")
+    assert shape(wire) == [
+        (b"1-*/9", b"abcd", b"+"),
+        (b"1-5/5", b"quick", b"$"),
+        (b"5-*/9", b"efghi", b"$"),
+    ]
+
+
+def test_two_messages_in_pieces_take_turns() -> None:
+    session, wire = bound_wire()
+    one, other = begin(session), begin(session, b"other")
+    write(session, one, 0, b"a")
+    write(session, other, 0, b"x")
+    write(session, one, 1, b"b")
+    end(session, other, b"#")
+    end(session, one, b"$")
+    assert shape(wire) == [
+        (b"1-*/9", b"a", b"+"),
+        (b"1-*/9", b"x", b"+"),
+        (b"2-*/9", b"b", b"+"),
+        (b"2-*/9", b"", b"#"),
+        (b"3-*/9", b"", b"$"),
+    ]
+
+
+def test_a_piece_from_elsewhere_begins_a_chunk() -> None:
+    session, wire = bound_wire()
+    stream = begin(session)
+    write(session, stream, 0, b"abc")
+    write(session, stream, 6, b"ghi")
+    end(session, stream, b"+")
+    assert shape(wire) == [(b"1-*/9", b"abc", b"+"), (b"7-*/9", b"ghi", b"+")]
+
+
+def test_a_peer_that_refuses_a_chunk_gets_no_more() -> None:
+    session, wire = bound_wire()
+    stream = begin(session)
+    write(session, stream, 0, b"abc")
+    end(session, stream, b"+")
+    (frame,) = wire.sent()
+    events = wire.receive(answer(frame.transaction_id, 413))
+    assert events == [MessageFailed(b"big", 413, b"X")]
+    assert stream.failed == 413
+    write(session, stream, 3, b"def")
+    end(session, stream, b"$")
+    assert wire.sent() == []
+
+
+def test_silence_fails_a_message_that_wants_answers_and_no_other() -> None:
+    for wish, events in ((b"partial", []), (b"yes", [MessageFailed(b"big", 408, b"Timed out")])):
+        session, wire = bound_wire()
+        stream = begin(session, failure_report=wish)
+        write(session, stream, 0, b"abc")
+        end(session, stream, b"$")
+        session.handle_deadline(TRANSACTION_TIMEOUT)
+        assert wire.events() == events
+
+
+def test_the_time_of_an_open_chunk_begins_anew_with_each_piece() -> None:
+    session, wire = bound_wire()
+    stream = begin(session, failure_report=b"yes")
+    assert session.connection is not None
+    for now in (0.0, 20.0, 40.0):
+        session.streams.write(session.connection, stream, int(now), b"x" * 20, now)
+        session.handle_deadline(now + 1)
+    assert wire.events() == []
+    session.handle_deadline(40.0 + TRANSACTION_TIMEOUT)
+    assert wire.events() == [MessageFailed(b"big", 408, b"Timed out")]
+
+
+def test_there_is_a_bound_on_messages_in_pieces() -> None:
+    session, _ = bound_wire()
+    for number in range(MAX_STREAMS):
+        begin(session, b"m%d" % number)
+    with pytest.raises(LocalProtocolError):
+        begin(session)
