@@ -6,7 +6,6 @@ it wants to send goes straight into the queue of that connection. Its user takes
 `accept` or `refuse`, and calls `handle_deadline` when `next_deadline` has come.
 """
 
-from collections import deque
 from collections.abc import Sequence
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
@@ -88,7 +87,7 @@ class MsrpSession:
         self.registry: SessionIndex[MsrpSession] | None = None
         self.ignored_frames = 0
         """Responses and REPORTs that belonged to nothing."""
-        self._events: deque[SessionEvent] = deque()
+        self._events: list[SessionEvent] = []
         self._inbox = Inbox(accept_types, limits)
         self._outstanding = Outstanding(limits.transaction_timeout, limits.max_transactions)
         transaction_ids = TransactionIds()
@@ -385,7 +384,7 @@ class MsrpSession:
 
     def next_event(self) -> SessionEvent | None:
         """Return what happened next, None when all has been told."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     @property
     def has_events(self) -> bool:

@@ -6,7 +6,6 @@ as long as there is a queue writes the rest, joined, in as few system calls as i
 takes nothing for too long, or has too much waiting, is given up: it never slows the others.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 import trio
@@ -44,7 +43,8 @@ class Outbox:
         self._on_failure = on_failure
         self._limit = limit
         self._timeout = timeout
-        self._queue: deque[bytes | memoryview] = deque()
+        # A list, as an empty deque takes ten times the memory, and few have anything to wait for.
+        self._queue: list[bytes | memoryview] = []
         self._failed = False
         self._finished = trio.Event()
         self.pending = 0
@@ -114,19 +114,17 @@ class Outbox:
             sent = self._stream.try_send(block)
             self.pending -= sent
             if sent < len(block):
-                self._queue.appendleft(memoryview(block)[sent:])
+                self._queue.insert(0, memoryview(block)[sent:])
                 return
 
     def _next_block(self) -> bytes | memoryview:
-        block = self._queue.popleft()
-        if not self._queue or len(block) >= _JOIN_SIZE:
-            return block
-        parts, size = [block], len(block)
-        while self._queue and size < _JOIN_SIZE:
-            part = self._queue.popleft()
-            parts.append(part)
-            size += len(part)
-        return b"".join(parts)
+        count = size = 0
+        while count < len(self._queue) and size < _JOIN_SIZE:
+            size += len(self._queue[count])
+            count += 1
+        parts = self._queue[:count]
+        del self._queue[:count]
+        return parts[0] if count == 1 else b"".join(parts)
 
     def _fail(self, reason: str) -> None:
         if self._failed:
