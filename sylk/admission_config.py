@@ -5,9 +5,10 @@ from functools import partial
 
 from sylk.admission import AdmissionPolicy
 from sylk.config import RawConfig
+from sylk.media_sections import MsrpSettings
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.routing import TrustedPeers
-from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
+from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.session.subscription_counts import SubscriptionBounds
 from sylk.sip.authenticator import DEFAULT_ALGORITHMS, Authenticator
 from sylk.sip.parser import Limits

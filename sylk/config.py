@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sylk.errors import ConfigError
-from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
+from sylk.media_sections import MsrpSettings
+from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.setting_types import near_miss
 from sylk.settings import Setting, settings_of
 from sylk.trace.settings import TraceSettings

@@ -19,6 +19,7 @@ from sylk.call.session_timer import SessionTimerSettings
 from sylk.config import SERVER_SECTIONS, RawConfig
 from sylk.discovery import find_applications
 from sylk.errors import RemoteProtocolError, TransportError
+from sylk.media_sections import MsrpSettings
 from sylk.net.addresses import WILDCARDS, local_address_towards
 from sylk.net.certificate import (
     CertificateFiles,
@@ -30,7 +31,7 @@ from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.routing import RoutingTable
-from sylk.sections import MsrpSettings, ServerSettings, SipSettings, TlsSettings
+from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
 from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI

@@ -1,8 +1,8 @@
 """TLS over any byte stream, with the same shape as the stream below it.
 
-The standard library's TLS engine works on two memory buffers here, and this module moves what is
-in them to and from the network. So a write stays what it is on TCP: at once, without a task
-switch, as much as the network takes. TLS 1.2 and newer, no renegotiation, no compression.
+The standard library's TLS engine works on two memory buffers here, and this module moves what is in
+them to and from the network. So a write is what it is on TCP: at once, as much as the network
+takes. TLS 1.2 and newer, no renegotiation, no compression.
 
 A client is asked for a certificate on a port whose owner wants one, SIP's, and only if the operator
 says so. The standard library ends the handshake of a client that shows a self-signed one, and lets
@@ -45,8 +45,7 @@ _MAX_ANSWERS = 64 * 1024
 """Bytes of TLS's own answers that may wait for a peer that asks for them and reads none."""
 
 _HANDSHAKE, _ALERT = 22, 21
-_SHOWN = 16
-"""How many of the first bytes of a peer that speaks no TLS are shown to the operator."""
+_SHOWN = 16  # first bytes of a peer that speaks no TLS, for the operator
 
 ClientCertificates = Literal["no", "optional", "required"]
 """Whether a client is asked for a certificate, and whether it may do without."""

@@ -5,14 +5,12 @@ answer for each message only when it has decided, takes whole batches: what one 
 network brought is decided, passed on and answered together.
 """
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Self
 
 import trio
 
-from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.errors import LocalProtocolError
 from sylk.msrp import events
 from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.receipt import Receipt
@@ -21,6 +19,7 @@ from sylk.msrp.strays import Strays
 from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
+from sylk.session.chat_reading import Batches, Messages, WholeBatches
 from sylk.session.message import CPIM, ChatMessage, MessagePiece
 
 INBOX_LIMIT = 1024 * 1024
@@ -181,14 +180,14 @@ class Chat:
 
         A message whose CPIM is malformed is refused and never seen.
         """
-        return _Messages(self)
+        return Messages(self)
 
     def batches(self) -> AsyncIterator[list[ChatMessage]]:
         """Yield all the messages there are, as soon as there are some, until the session ends.
 
         Each message must be accepted or refused by whoever takes it from here.
         """
-        return _WholeBatches(self)
+        return WholeBatches(self)
 
     def batches_with_pieces(self) -> AsyncIterator[list[ChatMessage | MessagePiece]]:
         """Yield as `batches` does, and the pieces of messages that are too large to be held.
@@ -196,7 +195,7 @@ class Chat:
         For a chat that was accepted with `streams`. A message in pieces is accepted or refused by
         `accept_stream` or `refuse_stream`.
         """
-        return _Batches(self)
+        return Batches(self)
 
     async def take_batch(self) -> list[ChatMessage | MessagePiece]:
         """Wait for messages and return all there are; none means that the session has ended."""
@@ -345,61 +344,3 @@ class Chat:
 
 def _text(comment: bytes) -> str:
     return comment.decode("utf-8", "replace")
-
-
-# Not async generators: one that is left before its end would have to be closed by its user.
-
-
-class _Batches:
-    def __init__(self, chat: Chat) -> None:
-        self._chat = chat
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> list[ChatMessage | MessagePiece]:
-        if batch := await self._chat.take_batch():
-            return batch
-        raise StopAsyncIteration
-
-
-class _WholeBatches:
-    def __init__(self, chat: Chat) -> None:
-        self._chat = chat
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> list[ChatMessage]:
-        while batch := await self._chat.take_batch():
-            if whole := [message for message in batch if isinstance(message, ChatMessage)]:
-                return whole
-        raise StopAsyncIteration
-
-
-class _Messages:
-    def __init__(self, chat: Chat) -> None:
-        self._chat = chat
-        self._batch: deque[ChatMessage | MessagePiece] = deque()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ChatMessage:
-        while True:
-            if not self._batch:
-                self._batch.extend(await self._chat.take_batch())
-            if not self._batch:
-                raise StopAsyncIteration
-            message = self._batch.popleft()
-            if isinstance(message, MessagePiece):
-                # Only a chat that was accepted with `streams` gets any.
-                continue
-            try:
-                message.check()
-            except RemoteProtocolError as error:
-                # COMPAT: deployed clients know this only as a REPORT after a 200.
-                self._chat.refuse(message, error.status, as_report=True)
-            else:
-                self._chat.accept([message])
-                return message

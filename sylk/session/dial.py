@@ -128,8 +128,8 @@ class Dialled:
 
     async def _start(self, attempts: Attempts) -> Chat:
         endpoint, target, flow = self._endpoint, self._destination, attempts.flow
-        session, negotiation = endpoint.open_session(
-            flow, self._accept_types, secure=endpoint.offers_tls
+        session, negotiation = endpoint.media.open_session(
+            flow, self._accept_types, secure=endpoint.media.offers_tls
         )
         capabilities = negotiation.capabilities
         capabilities.accept_types = self._accept_types

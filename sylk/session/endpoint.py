@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 
 import trio
 
-from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation
 from sylk.call.session_timer import SessionTimerSettings
 from sylk.call.usage import InviteUsage
 from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
-from sylk.msrp.uri import MsrpURI, Path
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
 from sylk.net.resolver import Resolver
@@ -27,6 +25,7 @@ from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
 from sylk.session.dialog_users import DialogUsers
 from sylk.session.dispatcher import Dispatcher
+from sylk.session.media import MediaSessions
 from sylk.session.refusal_log import LINES_A_MINUTE
 from sylk.session.sending import RequestSender
 from sylk.session.subscription import Referral, Subscription
@@ -143,6 +142,7 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
+        self.media = MediaSessions(self.msrp, settings.name)
         self.sender = RequestSender(
             self.core, self.transports, self._users, self.flush, settings.resolver
         )
@@ -190,45 +190,6 @@ class Endpoint:
             # A sips URI says by its scheme what transport=tls would (RFC 5630 section 3.1.4).
             params["transport"] = flow.transport
         return f"<{SipURI(scheme, user, None, host, port, params)}>"
-
-    @property
-    def msrp_protocols(self) -> tuple[str, ...]:
-        """The protocols of m= lines that can be carried."""
-        return (CLEAR_PROTOCOL, TLS_PROTOCOL) if self.msrp.speaks_tls else (CLEAR_PROTOCOL,)
-
-    @property
-    def offers_tls(self) -> bool:
-        """Tell whether an offer of ours is for MSRP over TLS."""
-        return self.settings.msrp.use_tls and self.msrp.speaks_tls
-
-    def open_session(
-        self, flow: Flow, accept_types: Sequence[str], *, secure: bool
-    ) -> tuple[MsrpSession, Negotiation]:
-        """Make the MSRP session and the negotiation of a new call over `flow`."""
-        host, port = self.msrp.path_address(flow.local[0], secure=secure)
-        session_id = self.msrp.registry.new_session_id()
-        path = (MsrpURI(secure=secure, user=None, host=host, port=port, session_id=session_id),)
-        fingerprints = self.msrp.fingerprints if secure else ()
-        negotiation = Negotiation(
-            path,
-            host,
-            self.settings.name,
-            secrets.randbits(31),
-            fingerprints,
-            listens=self.msrp.listens(secure=secure),
-            cema=self.settings.msrp.cema,
-        )
-        return self.session_on(path, accept_types), negotiation
-
-    def session_on(
-        self, path: Path, accept_types: Sequence[str], *, streams: bool = False
-    ) -> MsrpSession:
-        """Make the MSRP session of our own `path`; other types than these are refused with 415.
-
-        With `streams` its user takes large messages in pieces.
-        """
-        limits = self.settings.msrp.session_limits(streams=streams)
-        return MsrpSession(path, active=False, accept_types=accept_types, limits=limits)
 
     def incoming_call(
         self, incoming: IncomingRequest, negotiation: Negotiation, contact: str

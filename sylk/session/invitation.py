@@ -47,11 +47,12 @@ class Invitation:
         self.call_id = request.call_id
         self._endpoint = endpoint
         self._request = request
-        self._offer = _read_offer(request.body, endpoint.msrp_protocols)
-        secure = (
-            self._offer.is_secure if isinstance(self._offer, RemoteChat) else endpoint.offers_tls
+        media = endpoint.media
+        self._offer = _read_offer(request.body, media.protocols)
+        secure = self._offer.is_secure if isinstance(self._offer, RemoteChat) else media.offers_tls
+        self._session, self._negotiation = endpoint.media.open_session(
+            incoming.flow, (), secure=secure
         )
-        self._session, self._negotiation = endpoint.open_session(incoming.flow, (), secure=secure)
         self._takeover = takeover
         self._caller = incoming.sender
         self._headers = allow_events_headers(event_packages)
@@ -150,7 +151,7 @@ class Invitation:
         """
         self._call.usage.contact = f"{self._contact};isfocus" if focus else self._contact
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
-        self._session = self._endpoint.session_on(
+        self._session = self._endpoint.media.session_on(
             self._session.local_path, accept_types, streams=streams
         )
         chat = Chat(self._call, self._session, local or self.recipient, self.sender)
