@@ -48,7 +48,8 @@ test: $(STAMP) ## Check style, layers and types, then run the tests with branch 
 		xargs -r $(BIN)/flake8-async --enable=ASYNC101,ASYNC103,ASYNC119
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@# Many tests wait for something, so three at a time keep two cores busy.
+	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 bench: $(STAMP) ## Measure speed
 	$(BIN)/python -m benchmarks

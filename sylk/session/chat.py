@@ -25,6 +25,9 @@ from sylk.session.message import CPIM, CPIM_BYTES, ChatMessage, MessagePiece
 INBOX_LIMIT = 1024 * 1024
 """Bytes of messages that may wait for the application; over it the link is not read."""
 
+ANSWER_GRACE = 2.0
+"""Seconds for which the end of a chat waits for answers at most."""
+
 SEND_PAUSE = 256 * 1024
 """Bytes that may wait for the peer before `send` waits for it."""
 
@@ -63,6 +66,9 @@ class Chat:
         self._link: MsrpLink | None = None
         self._inbox: deque[ChatMessage | MessagePiece] = deque()
         self._inbox_size = 0
+        self._unanswered: dict[bytes, None] = {}
+        self._heard = trio.Event()
+        """Set when the peer has answered a message, or nothing will be heard any more."""
         self._changed = trio.Event()
         self._room_again = trio.Event()
 
@@ -147,8 +153,23 @@ class Chat:
             # A peer that answers nothing is not worth more memory than its bound.
             self.call.hang_up(f"media: {error}", _MEDIA_FAILED)
             raise self.call.ended_error() from error
+        if failure_report == b"yes":
+            self._unanswered[message_id] = None
         link.flush()
         return message_id
+
+    async def wait_answered(self) -> None:
+        """Wait until the peer has answered what was sent, or has gone; at most ANSWER_GRACE.
+
+        A BYE that overtakes the last message would make the peer leave without having read it.
+        """
+        with trio.move_on_after(ANSWER_GRACE):
+            await self._wait_answered()
+
+    async def _wait_answered(self) -> None:
+        while self._unanswered and self._link is not None and not self.call.is_over:
+            self._heard = trio.Event()
+            await self._heard.wait()
 
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends.
@@ -231,6 +252,7 @@ class Chat:
         elif isinstance(event, events.Closed):
             self.bound.set()
             self._link = None
+            self._heard.set()
             if not self.call.is_over:
                 self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
         else:
@@ -244,6 +266,7 @@ class Chat:
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""
+        self._heard.set()
         self.bound.set()
         self._changed.set()
         self._room_again.set()
@@ -275,6 +298,8 @@ class Chat:
                 delivered, reason = False, comment.decode("utf-8", "replace")
             case _:
                 return
+        self._unanswered.pop(message_id, None)
+        self._heard.set()
         if delivered and self.on_delivered is not None:
             self.on_delivered(message_id)
         elif not delivered and self.on_failure is not None:

@@ -5,6 +5,7 @@ for the way that it takes; what they share is the Call-ID and the From tag.
 """
 
 from collections.abc import Callable, Sequence
+from types import TracebackType
 
 import trio
 
@@ -80,8 +81,18 @@ class Dialled:
             raise
         return chat
 
-    async def __aexit__(self, *exception: object) -> None:
-        self._close("")
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        chat = self._chat
+        try:
+            if error is None and chat is not None and not chat.call.is_over:
+                await chat.wait_answered()
+        finally:
+            self._close("")
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _call(self) -> None:

@@ -241,9 +241,14 @@ class Acceptance:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception) and not self._chat.call.is_over:
-            self._chat.call.hang_up("the application failed", _FAILED)
-        self._close("")
+        call = self._chat.call
+        if isinstance(error, Exception) and not call.is_over:
+            call.hang_up("the application failed", _FAILED)
+        try:
+            if error is None and not call.is_over:
+                await self._chat.wait_answered()
+        finally:
+            self._close("")
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _close(self, reason: str) -> None:

@@ -22,7 +22,9 @@ MESSAGE_LIMIT = 1024 * 1024
 @pytest.fixture(scope="module")
 def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder: Path = tmp_path_factory.mktemp("requests") / "server"
-    with started(folder, {"MSRP": {"max_message_size": MESSAGE_LIMIT}}) as server:
+    with started(
+        folder, {"MSRP": {"max_message_size": MESSAGE_LIMIT, "max_stream_size": MESSAGE_LIMIT}}
+    ) as server:
         yield server
 
 
@@ -285,7 +287,8 @@ def test_a_message_without_end_is_refused_when_it_is_too_large(mallory: WireClie
     headers = ["Message-ID: endless", "Byte-Range: 1-*/*", "Content-Type: message/cpim"]
     frame = render_frame("SEND", mallory.remote_path, mallory.path, headers, b"", "endless")
     mallory.msrp.send(frame.partition(b"\r\n-------")[0])
-    piece = bytes(MESSAGE_LIMIT // 4)
+    mallory.msrp.send(b"From: <sip:mallory@127.0.0.1>\r\n\r\nContent-Type: text/plain\r\n\r\n")
+    piece = b"x" * (MESSAGE_LIMIT // 4)
     try:
         for _ in range(100):
             mallory.msrp.send(piece)

@@ -2,15 +2,18 @@
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from sylk.errors import SessionEnded
 from sylk.payload.cpim import Address
 from sylk.session import Invitation
+from sylk.session.chat import ANSWER_GRACE
 from tests.peers import (
     DOMAIN,
     HOST,
     Caller,
     Scripted,
+    answer_frame,
     assert_nothing_left,
     attribute,
     chat_offer,
@@ -235,3 +238,39 @@ async def test_a_type_that_was_not_agreed_on_is_refused() -> None:
         await caller.join()
         assert await caller.send(b"hello", "text/plain") == 415
         assert await caller.send(b"hello", "message/cpim") == 200
+
+
+# The last message
+
+
+async def greet(invitation: Invitation) -> None:
+    async with invitation.accept() as chat:
+        await chat.send("Hello, and goodbye!")
+
+
+async def test_the_bye_waits_until_the_last_message_has_been_answered() -> None:
+    async with (
+        running_server(application=Scripted(greet)) as server,
+        Caller(server) as caller,
+    ):
+        await caller.join()
+        frame = await caller.next_frame("SEND")
+        # A BYE that had been sent would come before the answer to this.
+        await caller.sip.send(caller.request("OPTIONS"))
+        assert (await caller.sip.receive()).status == 200
+        await caller.msrp.send(answer_frame(frame))
+        await caller.await_bye()
+        await assert_nothing_left(server)
+
+
+async def test_a_peer_that_does_not_answer_delays_the_bye_but_for_a_moment(
+    jumping_clock: MockClock,
+) -> None:
+    async with (
+        running_server(application=Scripted(greet)) as server,
+        Caller(server) as caller,
+    ):
+        await caller.join()
+        began = jumping_clock.current_time()
+        await caller.await_bye()
+        assert jumping_clock.current_time() - began <= ANSWER_GRACE + 1

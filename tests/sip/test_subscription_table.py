@@ -60,7 +60,9 @@ def test_the_user_may_say_what_he_likes_once_it_has_begun(side: str) -> None:
                 assert (state, verb) in TABLES[side]
 
 
-@pytest.mark.parametrize("state", set(SubscriberState) - {SubscriberState.ENDED})
+@pytest.mark.parametrize(
+    "state", [state for state in SubscriberState if state is not SubscriberState.ENDED]
+)
 def test_a_subscriber_always_has_an_end_in_sight(state: SubscriberState) -> None:
     for happened in (SubscriberInput.OVERDUE, SubscriberInput.NOTIFY_TERMINATED):
         assert SUBSCRIBER[state, happened][1] is SubscriberState.ENDED
