@@ -231,6 +231,14 @@ def test_after_falling_back_the_path_alone_counts() -> None:
     assert not says_cema(ours.make_offer())
 
 
+def test_later_exchanges_move_no_anchor() -> None:
+    ours = negotiation()
+    ours.receive_offer(described("passive", OTHER, cema=True).render())
+    ours.pin()
+    ours.receive_offer(described("passive", ("203.0.113.6", 1), cema=True).render())
+    assert ours.next_hop == OTHER
+
+
 @pytest.mark.parametrize(
     ("addresses", "way"),
     [
