@@ -12,7 +12,7 @@ from sylk.msrp.frame import (
     REPORT,
     SEND,
     Frame,
-    covered_range,
+    covered,
     render_answer,
     render_report,
     render_response,
@@ -62,11 +62,12 @@ class Answers:
             if isinstance(message, IncomingMessage):
                 frame = message.frame
                 lines = self._paths.report_lines_for(frame)
-                extent = covered_range(frame, 1, len(message.body))
+                extent = frame.headers.get(b"byte-range", b""), len(message.body)
             else:
                 lines, extent = self._paths.request_lines, message
-            wishes = message.success_report, message.failure_report
-            message.receipt = Receipt(message.message_id, lines, extent, *wishes)
+            message.receipt = Receipt(
+                message.message_id, lines, extent, message.success_report, message.failure_report
+            )
         return message.receipt
 
     def report(self, receipt: Receipt, status: int, comment: bytes | str | None = None) -> bytes:
@@ -89,7 +90,7 @@ class Answers:
             self._paths.report_lines_for(frame),
             frame.headers.get(b"message-id", b""),
             status,
-            covered_range(frame, 1, len(frame.body or b"")),
+            covered(frame.headers.get(b"byte-range", b""), len(frame.body or b"")),
         )
 
     def drop(self, message_id: bytes, reached: int) -> bytes:

@@ -240,9 +240,10 @@ def reported_range(frame: Frame) -> ByteRange | None:
         return None
 
 
-def covered_range(frame: Frame, start: int, size: int) -> bytes:
-    """Return the range to report for `size` bytes from `start`, with the total the sender gave."""
-    claimed = reported_range(frame)
-    total = claimed.total if claimed is not None else None
-    end = start + size - 1
-    return b"%d-%d/%d" % (start, end, end if total is None else total)
+def covered(claim: bytes, size: int) -> bytes:
+    """Return the range to report for `size` bytes, with the total that the sender claimed."""
+    try:
+        total = ByteRange.parse(claim).total
+    except RemoteProtocolError:
+        total = None
+    return b"1-%d/%d" % (size, size if total is None else total)

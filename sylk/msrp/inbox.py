@@ -156,6 +156,8 @@ class Inbox:
         assembly = self._assembler.open(
             message_id, success_report_of(headers), failure_report_of(headers)
         )
+        # Whichever chunk asks for it, it is the whole that is reported on.
+        assembly.success_report = assembly.success_report or success_report_of(headers)
         start = self._start_of(frame, assembly.reached)
         if self._is_large(frame, assembly, start):
             return self._begin_stream(frame, assembly, content_type, start)

@@ -7,6 +7,8 @@ It knows what its sender wants to hear, and how often it has been told.
 
 from typing import Protocol
 
+from sylk.msrp.frame import covered
+
 MAX_FAILURE_REPORTS = 8
 """Failure reports that are sent on one message."""
 
@@ -16,8 +18,8 @@ MAX_COMMENT = 200
 _OK = 200
 
 
-class Growing(Protocol):
-    """A message that is taken in pieces: what there is to report on grows."""
+class Extent(Protocol):
+    """Knows what there is to report on; for a message that is taken in pieces that grows."""
 
     @property
     def byte_range(self) -> bytes:
@@ -42,11 +44,11 @@ class Receipt:
         self,
         message_id: bytes,
         path_lines: bytes,
-        extent: bytes | Growing,
+        extent: Extent | tuple[bytes, int],
         success_report: bool,
         failure_report: bytes,
     ) -> None:
-        """Keep the range of a whole message, or the message in pieces that this is about."""
+        """Keep what a message in pieces is, or what a whole one claimed and what its size is."""
         self.message_id = message_id
         self.path_lines = path_lines
         self.success_report = success_report
@@ -65,7 +67,8 @@ class Receipt:
     def byte_range(self) -> bytes:
         """The range to report on: all that has come, with the total where that is known."""
         extent = self._extent
-        return extent if isinstance(extent, bytes) else extent.byte_range
+        # Read when it is needed: most messages are never reported on again.
+        return covered(*extent) if isinstance(extent, tuple) else extent.byte_range
 
     def admits(self, status: int) -> bool:
         """Tell whether a report with this status is to be sent, and count it as sent.

@@ -21,7 +21,7 @@ from sylk.msrp.receipt import MAX_COMMENT, MAX_FAILURE_REPORTS, Receipt, safe_co
 def test_the_wishes_of_the_sender(
     success: bool, failure: bytes, hears_success: bool, hears_failure: bool
 ) -> None:
-    receipt = Receipt(b"m", b"", b"1-2/2", success, failure)
+    receipt = Receipt(b"m", b"", (b"1-2/2", 2), success, failure)
     assert receipt.admits(200) is hears_success
     assert receipt.admits(200) is False
     failures = [receipt.admits(413) for _ in range(2 * MAX_FAILURE_REPORTS)]

@@ -69,6 +69,14 @@ def test_each_wish_for_a_message_in_chunks(extra: bytes, statuses: list[int]) ->
     assert wire.statuses() == statuses
 
 
+def test_whichever_chunk_asks_for_success_the_whole_is_reported() -> None:
+    session, wire = bound_wire()
+    assert wire.receive(send(b"Hi", tid=b"tid1", byte_range=b"1-2/5", flag=b"+")) == []
+    message = only_message(wire, send(b" Al", tid=b"tid2", byte_range=b"3-5/5", extra=BOTH))
+    session.accept(message)
+    assert wire.statuses() == [200, 200, -200]
+
+
 def streaming() -> tuple[MsrpSession, Wire]:
     return bound_wire(make_session(max_message_size=10, stream_above=10))
 

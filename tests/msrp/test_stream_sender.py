@@ -169,3 +169,13 @@ def test_a_reported_failure_ends_it_as_a_refusal_does() -> None:
     write(session, stream, 4, b"efghi")
     end(session, stream, b"#")
     assert [frame for _, frame, _ in shape(wire)] == [b"abcd"]
+
+
+def test_a_200_to_a_part_that_asked_for_none_says_nothing_of_the_whole() -> None:
+    session, wire = bound_wire()
+    stream = begin(session)
+    write(session, stream, 0, b"abcd")
+    transaction_id = stream.transaction_id
+    end(session, stream, b"+")
+    assert wire.receive(answer(transaction_id, 200)) == []
+    assert stream.failed == 0

@@ -22,11 +22,11 @@ import trio
 from sylk.application import Application
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
-from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation, MessagePiece, Receipt
+from sylk.session import Broadcast, Call, Chat, ChatMessage, Invitation, MessagePiece
 from sylk_conference.large_messages import LargeMessages
 from sylk_conference.notices import name_of, notice, welcome
 from sylk_conference.reporting import Reporting
-from sylk_conference.room import Delivery, Participant, Refusal, Room, comparable
+from sylk_conference.room import Participant, Refusal, Room, comparable
 from sylk_conference.settings import ConferenceSettings
 
 CHATROOM = ("private-messages",)
@@ -62,20 +62,6 @@ class _OpenRoom:
         if recipients is None:
             return {chat: one for one, chat in self.chats.items() if one is not sender}
         return {self.chats[participant]: participant for participant in recipients}
-
-    def add(
-        self,
-        broadcast: Broadcast,
-        delivery: Delivery,
-        sender: Participant,
-        receipt: Receipt,
-    ) -> bool:
-        """Add a message; whether its success is reported later, and not with its answer."""
-        fate = self.reporting.begin(sender, receipt, delivery.recipients)
-        identifier = broadcast.add(delivery.body, success_report=fate.is_asked)
-        self.reporting.follow(identifier, fate)
-        self.reporting.sent(identifier, fate)
-        return fate.is_asked
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""
@@ -256,6 +242,7 @@ class Conference(Application):
         now = _date_time().encode()
         accepted: list[ChatMessage] = []
         asked: list[ChatMessage] = []
+        add = open_room.reporting.add
         broadcast = Broadcast()
         for message in batch:
             try:
@@ -265,20 +252,21 @@ class Conference(Application):
                 continue
             receipt = chat.receipt_of(message)
             if delivery.recipients is None:
-                is_asked = open_room.add(broadcast, delivery, sender, receipt)
+                is_asked = add(broadcast, delivery.body, sender, receipt, None)
             else:
                 # What was said before a whisper is heard before it.
                 if len(broadcast):
                     open_room.broadcast(broadcast, sender)
                     broadcast = Broadcast()
                 whisper = Broadcast()
-                is_asked = open_room.add(whisper, delivery, sender, receipt)
+                is_asked = add(whisper, delivery.body, sender, receipt, delivery.recipients)
                 open_room.whisper(whisper, delivery.recipients)
             (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
         chat.accept(accepted)
-        chat.accept(asked, report=False)
+        if asked:
+            chat.accept(asked, report=False)
 
     def _pass_on(
         self, large: LargeMessages, chat: Chat, batch: Sequence[ChatMessage | MessagePiece]

@@ -17,6 +17,7 @@ each, and what follows within WINDOW in one report that names one and counts the
 last. So a message costs its sender a handful of reports, in a room of any size.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -112,27 +113,40 @@ class Fates:
         self._rule = rule
         self._patience = patience
         self._tell = tell
-        self._fates: dict[bytes, Fate] = {}
+        # A message of which nothing is known but whose it is: as most are and stay.
+        self._fates: dict[bytes, Fate | tuple[Participant, Receipt]] = {}
+        self._order: deque[bytes] = deque()
         # All wait equally long, so that the order of each is that of the deadlines.
         self._under_way: dict[bytes, Fate] = {}
         self._gathering: dict[Fate, float] = {}
+
+    def asks(self, receipt: Receipt) -> bool:
+        """Tell whether recipients are asked, if there are any."""
+        return self._rule != "accepted" and receipt.success_report
 
     def begin(self, sender: Participant, receipt: Receipt, present: Iterable[Participant]) -> Fate:
         """Take up a message for those who are `present`; the sender's other clients do not count.
 
         Where recipients are asked (`Fate.is_asked`), success is reported from here.
         """
-        if self._rule == "accepted" or not receipt.success_report:
+        if not self.asks(receipt):
             return Fate(sender, receipt)
         waiting = {one for one in present if one.key != sender.key}
         return Fate(sender, receipt, waiting or None)
 
     def follow(self, identifier: bytes, fate: Fate) -> None:
         """Let what comes under `identifier` be about this message."""
-        fates = self._fates
-        if len(fates) >= MAX_FATES and identifier not in fates:
-            del fates[next(iter(fates))]
-        fates[identifier] = fate
+        if identifier not in self._fates:
+            self.note(identifier, fate.sender, fate.receipt)
+        self._fates[identifier] = fate
+
+    def note(self, identifier: bytes, sender: Participant, receipt: Receipt) -> None:
+        """Remember whose message it is, for which nobody is asked."""
+        order = self._order
+        if len(order) >= MAX_FATES:
+            del self._fates[order.popleft()]
+        order.append(identifier)
+        self._fates[identifier] = (sender, receipt)
 
     def wait(self, identifier: bytes, fate: Fate, now: float) -> None:
         """Give the recipients their time, once all of the message is on its way."""
@@ -200,7 +214,10 @@ class Fates:
             self._tell(fate.sender, fate.receipt, *fate.rest())
 
     def _find(self, identifier: bytes) -> Fate | None:
-        return self._fates.get(identifier) or self._under_way.get(identifier)
+        found = self._fates.get(identifier)
+        if isinstance(found, tuple):
+            found = self._fates[identifier] = Fate(*found)
+        return found or self._under_way.get(identifier)
 
     def _finish(self, identifier: bytes, fate: Fate) -> None:
         fate.waiting = None

@@ -5,7 +5,7 @@ from functools import partial
 
 import trio
 
-from sylk.session import Chat, Receipt
+from sylk.session import Broadcast, Chat, Receipt
 from sylk_conference.fates import Fate, Fates, Rule
 from sylk_conference.room import Participant
 
@@ -38,6 +38,29 @@ class Reporting:
         chat.watch_fan_outs(partial(self._answered, participant))
         chat.on_delivered = partial(self._delivered, participant)
         chat.on_failure = partial(self.failed, participant)
+
+    def add(
+        self,
+        broadcast: Broadcast,
+        body: bytes,
+        sender: Participant,
+        receipt: Receipt,
+        others: list[Participant] | None,
+    ) -> bool:
+        """Add a message for `others`, for everybody but the sender if that is None.
+
+        Returns whether its success is reported from here, and not with its answer.
+        """
+        if not self._fates.asks(receipt):
+            identifier = broadcast.add(body)
+            if receipt.failure_report:
+                self._fates.note(identifier, sender, receipt)
+            return False
+        fate = self.begin(sender, receipt, others)
+        identifier = broadcast.add(body, success_report=fate.is_asked)
+        self.follow(identifier, fate)
+        self.sent(identifier, fate)
+        return fate.is_asked
 
     def begin(
         self, sender: Participant, receipt: Receipt, others: list[Participant] | None

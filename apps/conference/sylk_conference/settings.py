@@ -25,7 +25,8 @@ class ConferenceSettings:
     success_reports: Literal["accepted", "any", "all"] = setting(
         "accepted",
         "When a sender who asks for it is told that his message was delivered: once the room has"
-        " accepted it, once any other participant has it, or once all have it.",
+        " accepted it (accepted), once any other participant has it (any), or once all others have"
+        " it (all).",
     )
     report_timeout: int = setting(
         30,

@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 def make_receipt(*, success: bool = True, failure: bytes = b"yes") -> Receipt:
-    return Receipt(b"m", b"", b"1-1/1", success, failure)
+    return Receipt(b"m", b"", (b"1-1/1", 1), success, failure)
 
 
 @dataclass

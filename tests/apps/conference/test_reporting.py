@@ -21,7 +21,7 @@ class Alarm:
 
 
 def make_receipt(failure: bytes = b"yes") -> Receipt:
-    return Receipt(b"m", b"", b"1-1/1", True, failure)
+    return Receipt(b"m", b"", (b"1-1/1", 1), True, failure)
 
 
 async def test_failures_set_an_alarm_only_when_some_are_gathered() -> None:
