@@ -16,6 +16,7 @@ from sylk.sip.grammar import parse_params
 from sylk.sip.message import Request
 from sylk.sip.replaces import read_reference
 from sylk.sip.uri import SipURI
+from sylk.sip.via import MAGIC_COOKIE
 
 # What a user agent can be expected to have heard of: 405 for these, 501 for others.
 _REQUIRED_METHODS = ("INVITE", "ACK", "OPTIONS", "BYE", "CANCEL", "REGISTER")  # RFC 3261
@@ -85,8 +86,13 @@ def check_content(request: Request, capabilities: Capabilities) -> None:
 
 
 def _check_contact(request: Request) -> None:
-    """Refuse an INVITE that can open no dialog, as it has no usable Contact (8.1.1.8, 12.1.1)."""
+    """Refuse an INVITE that can open no dialog, as it has no usable Contact (8.1.1.8, 12.1.1).
+
+    A client of RFC 2543 needed none (RFC 4475 section 3.4.1): what it asks for is looked at first.
+    """
     contact = request.contact
+    if contact is None and not (request.top_via.branch or "").startswith(MAGIC_COOKIE):
+        return
     if contact is None or not isinstance(contact.uri, SipURI):
         raise RemoteProtocolError("an INVITE needs a Contact with a SIP URI")
 

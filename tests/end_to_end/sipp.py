@@ -1,11 +1,13 @@
 """Runs SIPp, a SIP test tool that we did not write, with scenarios of ours."""
 
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.foreign import free_port
 from tests.end_to_end.programs import program
 from tests.end_to_end.server import HOST, RunningServer
 
@@ -46,6 +48,8 @@ def run_sipp(
         *("-sf", str(SCENARIOS / f"{scenario}.xml")),
         *("-t", TRANSPORTS[transport]),
         *("-i", HOST),
+        # SIPp looks for a free port by itself, but not well when several begin at a time.
+        *("-p", str(free_port(socket.SOCK_DGRAM, socket.SOCK_STREAM))),
         *("-s", "lobby"),
         *("-timeout", str(timeout), "-timeout_error"),
         *("-trace_err", "-error_file", str(errors)),

@@ -115,7 +115,11 @@ def test_every_kind_is_seen_for_what_it_is(capture: Capture) -> None:
     # The report of the server shares a segment with the answer before it: the dissector of MSRP
     # takes the first frame of a segment alone.
     reports = capture.dissect('msrp.method == "REPORT"', "msrp.status", "msrp.byte.range")
-    assert [packet["msrp.status"] for packet in reports] == [["000 413 Message too large"]]
+    assert [packet["msrp.status"] for packet in reports] == [
+        ["000 413 Message too large"],
+        # What the sender is told of it.
+        ["000 413 bob@127.0.0.1: Message too large"],
+    ]
     keep_alives = f"msrp.method and tcp.srcport == {port} and not msrp.content.type"
     assert capture.dissect(keep_alives, "frame.number")
     chunks = capture.dissect('msrp.messageid == "two"', "msrp.byte.range", "msrp.cnt.flg")
