@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sylk.errors import ConfigError
-from sylk.media_sections import MsrpSettings
+from sylk.media_sections import MsrpSettings, RelaySection
 from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.setting_types import near_miss
 from sylk.settings import Setting, settings_of
@@ -41,6 +41,7 @@ SERVER_SECTIONS: SectionTypes = {
     ServerSettings.section: ServerSettings,
     SipSettings.section: SipSettings,
     MsrpSettings.section: MsrpSettings,
+    RelaySection.section: RelaySection,
     TlsSettings.section: TlsSettings,
     TraceSettings.section: TraceSettings,
 }

@@ -1,9 +1,9 @@
-"""The sections of `sylk.ini` that are about media: how chats are carried."""
+"""The sections of `sylk.ini` that are about media: how chats are carried, and for whom."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sylk.settings import Bytes, IPAddress, Port, Seconds, setting
+from sylk.settings import Bytes, IPAddress, Networks, Port, Seconds, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,4 +103,80 @@ class MsrpSettings:
         "before the call is ended.",
         unit="seconds",
         minimum=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelaySection:
+    """For whom the MSRP ports are a relay (RFC 4976): clients that peers cannot connect to."""
+
+    section: ClassVar[str] = "Relay"
+
+    enabled: bool = setting(
+        False,
+        "Whether users with a password may have their messages carried through the ports of "
+        "[MSRP]. It needs local_tls_port there.",
+    )
+    host: str | None = setting(
+        None,
+        "The name under which clients and their peers reach this relay, as the certificate says "
+        "it; none takes the advertised_ip of [MSRP] or [SIP], or else the name of the machine.",
+    )
+    realm: str | None = setting(
+        None,
+        "The domain of the users: those to whom `sylk-server passwd USER@REALM` gave a password. "
+        "none takes the realm of [SIP].",
+    )
+    clear: bool = setting(
+        False,
+        "Whether a client may ask for a path without TLS, where everybody on the way reads along.",
+    )
+    allowed_networks: Networks = setting(
+        (),
+        "Where messages may be carried besides the public Internet: any, none, or a list of "
+        "addresses and networks. A user can make the server connect to whatever is in them.",
+    )
+    min_expires: int = setting(
+        60,
+        "The shortest time for which a client gets a path. One that asks for less is told so.",
+        unit="seconds",
+        minimum=1,
+    )
+    max_expires: int = setting(
+        86_400,
+        "The longest time for which a client gets a path. One that asks for more is told so.",
+        unit="seconds",
+        minimum=60,
+    )
+    default_expires: int = setting(
+        43_200,
+        "The time for a client that asks for none. Many never ask again, and their sessions end "
+        "with it.",
+        unit="seconds",
+        minimum=60,
+    )
+    max_clients: int = setting(
+        1000,
+        "The most connections that have a path. Over it a client is refused with 403.",
+        unit="connections",
+        minimum=1,
+    )
+    max_paths_per_client: int = setting(
+        32,
+        "The most paths that one user has at a time, one for each session. Over it a request for "
+        "one more is refused with 403.",
+        unit="paths",
+        minimum=1,
+    )
+    max_next_hops: int = setting(
+        1000,
+        "The most connections that are opened for clients. Over it messages to other places fail.",
+        unit="connections",
+        minimum=1,
+    )
+    idle_timeout: Seconds = setting(
+        3600,
+        "How long a connection that belongs to no path may be silent before it is closed.",
+        unit="seconds",
+        minimum=60,
     )

@@ -30,6 +30,7 @@ from sylk.net.certificate import (
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
+from sylk.relay_config import relay_settings
 from sylk.routing import RoutingTable
 from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
@@ -94,6 +95,7 @@ def build_config(raw: RawConfig) -> ServerConfig:
         msrp=_msrp_port(msrp, sip, tls, policy),
         session_timer=_session_timer(raw, sip),
     )
+    endpoint.msrp.relay = relay_settings(raw, server, sip, msrp)
     return ServerConfig(
         endpoint,
         applications,

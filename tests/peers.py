@@ -19,6 +19,7 @@ from sylk.application import Application, NoSettings
 from sylk.config import parse_config
 from sylk.errors import SessionEnded
 from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.relay_path import RelayAccount
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.routing import RoutingTable
 from sylk.server import Server
@@ -146,6 +147,7 @@ async def running_endpoint(
     msrp_port: int | None = 0,
     establish_timeout: float = 15.0,
     outbox_limit: int = 4 * 1024 * 1024,
+    relay: RelayAccount | None = None,
 ) -> AsyncGenerator[Endpoint]:
     """Run an endpoint on loopback while inside."""
     endpoint = Endpoint(
@@ -155,6 +157,7 @@ async def running_endpoint(
             msrp=MsrpPortSettings(
                 HOST, msrp_port, establish_timeout=establish_timeout, outbox_limit=outbox_limit
             ),
+            relay=relay,
         ),
         on_request,
     )

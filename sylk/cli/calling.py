@@ -1,5 +1,6 @@
 """From the call to the goodbye: the endpoint, the INVITE, the conversation, the BYE."""
 
+import secrets
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -9,13 +10,16 @@ from pathlib import Path
 import trio
 
 from sylk import __version__
+from sylk.call.relay_digest import RelayPassword
 from sylk.cli.conversation import Conversation
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless
 from sylk.cli.parties import make_caller
 from sylk.errors import ConfigError, SessionEnded, TransportError
+from sylk.msrp.uri import MsrpURI
 from sylk.net.addresses import local_address_towards
 from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
@@ -66,7 +70,9 @@ class CallOptions:
     timeout: float = 10.0
     linger: float = 1.0
     credentials: Credentials | None = None
-    """What to answer a server that asks for a password."""
+    """What to answer a server or relay that asks for a password."""
+    relay: MsrpURI | None = None
+    """Who carries the messages, if not the network itself."""
 
 
 async def hold_chat(options: CallOptions, front_end: FrontEnd) -> str | None:
@@ -104,7 +110,9 @@ async def _prepare(options: CallOptions, front_end: FrontEnd) -> "_OutgoingChat"
     servers = await Resolver().resolve(options.proxy or options.target, transports)
     routes = _with_routes(servers)
     tls: TlsContexts | None = None
-    if options.secure_media or any(server.transport == "tls" for server, _ in routes):
+    wants_relay = options.relay is not None and options.relay.secure
+    wants_tls = options.secure_media or wants_relay
+    if wants_tls or any(server.transport == "tls" for server, _ in routes):
         # It takes a tenth of a second, which a call in clear need not pay.
         from sylk.cli.client_tls import make_client_tls
 
@@ -170,6 +178,7 @@ class _OutgoingChat:
                 use_tls=options.secure_media,
                 verify_peers=verify,
             ),
+            relay=_relay_account(options),
         )
         self.endpoint = Endpoint(settings, self._refuse)
 
@@ -214,7 +223,8 @@ class _OutgoingChat:
         try:
             return await call.enter_async_context(dialled)
         except TransportError as error:
-            return str(error)
+            # It may repeat words of the relay.
+            return harmless(str(error))
         except SessionEnded as error:
             reason = harmless(error.reason)
             if reason == _UNREACHABLE:
@@ -252,6 +262,14 @@ class _OutgoingChat:
     def _tell(self, text: str) -> None:
         if self._front_end.shows_own:
             self._front_end.show([[("class:notice", harmless(text))]])
+
+
+def _relay_account(options: CallOptions) -> RelayAccount | None:
+    credentials = options.credentials
+    if options.relay is None or credentials is None:
+        return None
+    password = RelayPassword(credentials.username, credentials.password, secrets.token_hex)
+    return RelayAccount(options.relay, password)
 
 
 async def _leave_on_signal(leaving: trio.CancelScope) -> None:

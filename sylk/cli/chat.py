@@ -15,7 +15,7 @@ from sylk import __version__
 from sylk.cli.calling import CallFailed, CallOptions, hold_chat
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless_name
-from sylk.cli.parties import parse_sip_uri, parse_target
+from sylk.cli.parties import parse_relay, parse_sip_uri, parse_target
 from sylk.cli.plain import Plain
 from sylk.log import configure_logging
 from sylk.session.challenges import Credentials
@@ -34,8 +34,8 @@ At a terminal, what you type is said in the room, and /help shows the commands. 
 input is no terminal, each of its lines is said as it is, and each message is a line of output:
 "HH:MM name: text" for people and "HH:MM * text" for notices.
 
-A server that asks for a password is given that of --password-file, or else of the environment
-variable SYLK_CHAT_PASSWORD, with the user part of --from as the user name.
+A server or relay that asks for a password is given that of --password-file, or else of the
+environment variable SYLK_CHAT_PASSWORD, with the user part of --from as the user name.
 
 exit status: 0 the session worked; 1 the call was refused or nobody was reached; 2 wrong usage;
 3 the session broke in the middle, or a message was not delivered.
@@ -64,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         timeout=options.timeout,
         linger=0.0 if terminal else options.linger,
         credentials=credentials,
+        relay=options.relay,
     )
+    if options.relay is not None and credentials is None:
+        parser.error("--relay needs a password: --from and --password-file")
     front_end = _open_terminal(call.target) if terminal else _open_plain()
     try:
         with _logging(options.log, options.verbose, terminal):
@@ -124,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--proxy", metavar="SIP-URI", type=parse_sip_uri, help="send the call there"
+    )
+    parser.add_argument(
+        "--relay",
+        metavar="MSRP-URI",
+        type=parse_relay,
+        help="have the messages carried by this relay: msrps://relay.example.com;tcp",
     )
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="to connect; default 10"

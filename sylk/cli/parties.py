@@ -6,6 +6,7 @@ import secrets
 from argparse import ArgumentTypeError
 
 from sylk.errors import RemoteProtocolError
+from sylk.msrp.uri import MsrpURI
 from sylk.sip.address import NameAddr
 from sylk.sip.uri import SipURI
 
@@ -38,6 +39,21 @@ def parse_sip_uri(text: str) -> SipURI:
         raise ArgumentTypeError(
             f"{text!r} is no SIP address ({error}): write sip:USER@HOST"
         ) from None
+
+
+def parse_relay(text: str) -> MsrpURI:
+    """Return the URI of a relay; `msrps://` and `;tcp` may be missing. Raises ArgumentTypeError."""
+    text = text.strip()
+    whole = text if "://" in text else f"msrps://{text}"
+    try:
+        uri = MsrpURI.parse(whole if ";" in whole else f"{whole};tcp")
+        if uri.transport.lower() != "tcp":
+            raise RemoteProtocolError(f"{uri.transport} is not tcp")
+    except RemoteProtocolError as error:
+        raise ArgumentTypeError(
+            f"{text!r} is no MSRP URI ({error}): write msrps://HOST:PORT;tcp"
+        ) from None
+    return uri
 
 
 def make_caller(name: str | None, uri: SipURI | None, local_host: str) -> NameAddr:

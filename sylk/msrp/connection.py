@@ -8,11 +8,13 @@ users send: whoever writes it out bounds what waits.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from sylk.errors import RemoteProtocolError
 from sylk.msrp.answers import answer
 from sylk.msrp.events import SessionEvent
 from sylk.msrp.frame import AUTH, REPORT, Frame
+from sylk.msrp.link import FrameTaker
 from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.msrp.parser import DEFAULT_LIMITS, FrameParser, Limits
 from sylk.msrp.registry import SessionRegistry
@@ -27,6 +29,10 @@ MAX_REFUSALS = 4
 """Refused requests remembered until somebody takes them; of a storm the first ones tell enough."""
 
 
+def _nothing_waits() -> int:
+    return 0
+
+
 class MsrpConnection:
     """The protocol side of one TCP or TLS connection."""
 
@@ -38,11 +44,13 @@ class MsrpConnection:
         "_refusals",
         "_registry",
         "_routes",
-        "_secure",
         "_sessions",
+        "_taker",
+        "backlog",
         "close_reason",
         "closed",
         "ignored_frames",
+        "secure",
     )
 
     def __init__(
@@ -51,14 +59,19 @@ class MsrpConnection:
         limits: Limits = DEFAULT_LIMITS,
         *,
         secure: bool | None = None,
+        taker: "FrameTaker[MsrpConnection] | None" = None,
     ) -> None:
         """Take frames for the sessions of `registry`.
 
         `secure` tells whether the connection is over TLS: then it carries only sessions whose path
-        says so, and else only others. None carries both.
+        says so, and else only others. None carries both. `taker` is asked first about frames that
+        are not plainly for a session.
         """
         self._registry = registry
-        self._secure = secure
+        self._taker = taker
+        self.secure = secure
+        self.backlog: Callable[[], int] = _nothing_waits
+        """How many bytes wait to be written out; whoever writes them can tell."""
         self._parser = FrameParser(limits)
         self._sessions: dict[MsrpSession, None] = {}
         self._routes: dict[bytes, MsrpSession] = {}
@@ -187,6 +200,9 @@ class MsrpConnection:
     # Frames that are not just for the session that had the one before
 
     def _route(self, frame: Frame, now: float) -> None:
+        taker = self._taker
+        if taker is not None and not frame.fault and taker.receive_frame(self, frame, now):
+            return
         if not frame.method or frame.method == REPORT:
             self._route_unanswered(frame, now)
             return
@@ -194,7 +210,7 @@ class MsrpConnection:
         if frame.fault:
             status = frame.fault
         elif frame.method == AUTH:
-            # We are no relay, whatever its To-Path says (RFC 4976).
+            # Where a relay runs, it has taken this (RFC 4976).
             status = 501
         else:
             session, status = self._find(frame)
@@ -228,7 +244,7 @@ class MsrpConnection:
         except RemoteProtocolError as error:
             return None, error.status
         session = self._registry.get(uri.session_id)
-        if session is None or self._secure not in (None, session.local_path[-1].secure):
+        if session is None or self.secure not in (None, session.local_path[-1].secure):
             return None, 481
         if session.connection is self:
             if len(self._routes) >= MAX_ROUTES:

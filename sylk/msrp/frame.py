@@ -13,6 +13,7 @@ from sylk.errors import LocalProtocolError, RemoteProtocolError
 COMMENTS: dict[int, bytes] = {
     200: b"OK",
     400: b"Bad Request",
+    401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
     408: b"Request Timeout",
@@ -181,17 +182,22 @@ def render_response(frame: Frame, status: int, comment: bytes | None = None) -> 
 
 
 def render_answer(
-    transaction_id: bytes, status: int, path_lines: bytes, comment: bytes | None = None
+    transaction_id: bytes,
+    status: int,
+    path_lines: bytes,
+    comment: bytes | None = None,
+    header_lines: bytes = b"",
 ) -> bytes:
-    """Write an answer whose path lines are at hand."""
+    """Write an answer whose path lines, and other header lines with their CRLF, are at hand."""
     if comment is None:
         comment = COMMENTS.get(status, b"")
     text = b" " + comment if comment else b""
-    return b"MSRP %b %03d%b\r\n%b-------%b$\r\n" % (
+    return b"MSRP %b %03d%b\r\n%b%b-------%b$\r\n" % (
         transaction_id,
         status,
         text,
         path_lines,
+        header_lines,
         transaction_id,
     )
 

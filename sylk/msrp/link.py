@@ -1,10 +1,12 @@
-"""What a session needs of its surroundings, so that it imports neither connection nor registry."""
+"""What sessions and connections need of each other, so that neither imports the other."""
 
 from typing import Protocol, TypeVar
 
+from sylk.msrp.frame import Frame
 from sylk.msrp.outgoing_stream import OutgoingStream
 
 Session = TypeVar("Session", contravariant=True)
+Link = TypeVar("Link", contravariant=True)
 
 
 class SessionLink(Protocol[Session]):
@@ -36,4 +38,12 @@ class SessionIndex(Protocol[Session]):
 
     def remove(self, session: Session) -> None:
         """Strike out a session that is over."""
+        ...
+
+
+class FrameTaker(Protocol[Link]):
+    """Who takes frames that are for no session: a relay, or a client that logs in to one."""
+
+    def receive_frame(self, link: Link, frame: Frame, now: float) -> bool:
+        """Take a frame that came over `link`; False leaves it to whoever else there is."""
         ...

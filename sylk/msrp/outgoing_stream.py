@@ -80,15 +80,19 @@ class OutgoingStream:
         self.position = start
         # The CRLF before the body can be that of an end-line: what follows it may complete one.
         self._tail = b"\r\n"
+        byte_range = b"%d-*/%b" % (start + 1, _number(self.total))
+        lines = self._header_lines(byte_range)
+        return b"MSRP %b %b\r\n%b%b\r\n" % (transaction_id, SEND, path_lines, lines)
+
+    def _header_lines(self, byte_range: bytes) -> bytes:
+        """Return all header lines of a chunk but the paths."""
         return b"".join(
             (
-                b"MSRP %b %b\r\n" % (transaction_id, SEND),
-                path_lines,
-                b"Byte-Range: %d-*/%b" % (start + 1, _number(self.total)),
+                b"Byte-Range: " + byte_range,
                 b"\r\nMessage-ID: " + self.message_id,
                 self._wishes,
                 b"\r\nContent-Type: " + self._content_type,
-                b"\r\n\r\n",
+                b"\r\n",
             )
         )
 

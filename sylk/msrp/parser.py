@@ -281,8 +281,7 @@ class FrameParser:
         return self._piece(frame, buffer[after - 3 : after - 2])
 
     def _find_end(self) -> None:
-        buffer = self._buffer
-        needle = self._needle
+        buffer, needle = self._buffer, self._needle
         scan_from = self._scan_from
         while True:
             end = buffer.find(needle, scan_from)
@@ -343,8 +342,7 @@ class FrameParser:
         return frame
 
     def _read_headers(self, frame: Frame, lines: list[bytes]) -> None:
-        headers = frame.headers
-        known = self._known
+        headers, known = frame.headers, self._known
         for line in lines:
             entry = known.get(line)
             if entry is None:
@@ -363,6 +361,8 @@ class FrameParser:
                 name, value = entry
             if name not in headers:
                 headers[name] = value
+            elif name == b"www-authenticate":  # One list, whether on one line or on several.
+                headers[name] += b", " + value
 
     def _read_header(self, frame: Frame, line: bytes) -> tuple[bytes, bytes] | None:
         """Read one line; None when it is a path, which goes to its own place, or malformed."""

@@ -48,8 +48,12 @@ class SessionPaths:
         self._raw_from = b""
         self.request_lines = b""
         if path:
-            to_path = render_path(self.local[:-1] + path)
+            to_path = render_path(self._outward(path))
             self.request_lines = f"To-Path: {to_path}\r\nFrom-Path: {self.local[-1]}\r\n".encode()
+
+    def _outward(self, remote: Path) -> Path:
+        """Return the way to the peer: our relays, the nearest first (RFC 4976 section 5.1)."""
+        return self.local[-2::-1] + remote
 
     def admit(self, frame: Frame) -> int:
         """Check the paths of a frame: 0, or the status to refuse it with (400 or 481)."""
@@ -60,7 +64,7 @@ class SessionPaths:
         except RemoteProtocolError as error:
             return error.status
         if self._remote:
-            expected = (self.local[:-1] + self._remote)[0]
+            expected = self._outward(self._remote)[0]
             if sender.session_id != expected.session_id:
                 return 481
         self._raw_from = frame.from_path

@@ -1,10 +1,12 @@
 """One connection that carries MSRP: what its sessions queue goes out together."""
 
 import logging
+from typing import Protocol
 
 import trio
 
 from sylk.msrp.connection import MsrpConnection
+from sylk.msrp.events import SessionEvent
 from sylk.msrp.session import MsrpSession
 from sylk.net.msrp_watch import MsrpWatch, WatchedLink
 from sylk.net.outbox import Outbox
@@ -19,6 +21,22 @@ CLOSE_GRACE = 2.0
 
 _TRACED_SIZE = 4096
 """Bytes of one read or write that a trace shows."""
+
+
+class SessionUser(Protocol):
+    """Who owns a session: gets its events, synchronously, in order."""
+
+    def attached(self, link: "MsrpLink") -> None:
+        """Take it that `link` carries the session now."""
+        ...
+
+    def receive(self, event: SessionEvent) -> None:
+        """Take one event."""
+        ...
+
+    async def wait_for_room(self) -> None:
+        """Wait until more events can be taken; the link is not read meanwhile."""
+        ...
 
 
 class MsrpLink:
@@ -43,6 +61,8 @@ class MsrpLink:
         transport = "tls" if isinstance(stream, TlsStream) else "tcp"
         self._watch = watch or MsrpWatch()
         self._watched = WatchedLink(transport, stream.local, stream.remote)
+        self.is_kept = False
+        """Whether it stays open without a session, because a relay is at one of its ends."""
         # Asked once: the question costs as much as a small write.
         self._is_traced = logger.isEnabledFor(logging.DEBUG)
 
@@ -76,6 +96,16 @@ class MsrpLink:
             self._watch.trace(True, data, self._watched)
         return data
 
+    def log_refusals(self) -> None:
+        """Log which requests were refused before they came to a session."""
+        for status, to_path in self.connection.take_refusals():
+            logger.info(
+                "refused from %s with %d: %s",
+                show_address(self.stream.remote),
+                status,
+                to_path.decode("utf-8", "backslashreplace"),
+            )
+
     def _trace(self, direction: str, data: bytes) -> None:
         text = data[:_TRACED_SIZE].decode("utf-8", "backslashreplace").replace("\r\n", "\n")
         more = len(data) - _TRACED_SIZE
@@ -95,11 +125,21 @@ class MsrpLink:
         self.outbox.on_empty = None
         self.reason = ""
 
+    def keep(self) -> None:
+        """Stay open, whether there is a session or not."""
+        self.is_kept = True
+        self.scope.deadline = float("inf")
+        self.reason = ""
+
     def detach(self, session: MsrpSession) -> None:
         """Stop carrying a session; with the last one the link closes, when all is written."""
         self.sessions.discard(session)
-        if self.sessions:
-            return
+        if not self.sessions and not self.is_kept:
+            self.finish()
+
+    def finish(self, reason: str = "") -> None:
+        """Close the link when all is written."""
+        self.reason = reason or self.reason
         if self.outbox.pending:
             self.scope.deadline = trio.current_time() + CLOSE_GRACE
             self.outbox.on_empty = self.scope.cancel

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import trio
 
@@ -19,17 +18,19 @@ from sylk.msrp.events import Bound, SessionEvent
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.session_limits import SessionLimits
-from sylk.msrp.uri import DEFAULT_PORT
-from sylk.net.addresses import WILDCARDS, look_up
+from sylk.msrp.uri import DEFAULT_PORT, MsrpURI
+from sylk.net.addresses import look_up
 from sylk.net.alarm import AlarmClock, Ring
-from sylk.net.certificate import matches_fingerprints
 from sylk.net.connection_limits import ConnectionLimits
-from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink
+from sylk.net.msrp_connector import MsrpConnector
+from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink, SessionUser
 from sylk.net.msrp_watch import MsrpWatch, SessionCall
 from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
-from sylk.net.stream import ByteStream, connect_tcp
+from sylk.net.relay_path import RelayAccount, RelayPath
+from sylk.net.relay_traffic import Attendant, RelaySettings, RelayTraffic
+from sylk.net.stream import ByteStream
 from sylk.net.stream_ports import StreamPorts
-from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
+from sylk.net.tls import TlsContexts, TlsStream
 from sylk.sip.flow import Address, show_address
 
 logger = logging.getLogger("sylk.msrp")
@@ -62,6 +63,8 @@ class MsrpPortSettings:
     outbox_timeout: float = DEFAULT_TIMEOUT
     keepalive_interval: float = 60.0
     establish_timeout: float = 15.0
+    relay: RelaySettings | None = None
+    """What we carry for others (RFC 4976); None where we are no relay."""
 
     def session_limits(self, *, streams: bool) -> SessionLimits:
         """Return the bounds of one session; with `streams` it takes large messages in pieces."""
@@ -71,22 +74,6 @@ class MsrpPortSettings:
             max_stream_size=self.max_stream_size,
             keepalive_interval=self.keepalive_interval,
         )
-
-
-class SessionUser(Protocol):
-    """Who owns a session: gets its events, synchronously, in order."""
-
-    def attached(self, link: "MsrpLink") -> None:
-        """Take it that `link` carries the session now."""
-        ...
-
-    def receive(self, event: SessionEvent) -> None:
-        """Take one event."""
-        ...
-
-    async def wait_for_room(self) -> None:
-        """Wait until more events can be taken; the link is not read meanwhile."""
-        ...
 
 
 class MsrpPort:
@@ -105,6 +92,13 @@ class MsrpPort:
         self._links: dict[MsrpSession, MsrpLink] = {}
         self._nursery: trio.Nursery | None = None
         self._tls = tls
+        self._connector = MsrpConnector(settings.host, tls, verify=settings.verify_peers)
+        self._reserved: dict[str, RelayPath] = {}
+        self._relay: RelayTraffic | None = None
+        if settings.relay is not None:
+            self._relay = RelayTraffic(
+                settings.relay, self.registry, clock, self.path_address, self._serve_next_hop
+            )
         self._ports = StreamPorts(
             settings.host,
             settings.port,
@@ -147,6 +141,8 @@ class MsrpPort:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                if self._relay is not None:
+                    self._relay.start(nursery)
                 self._ports.start(nursery, self._serve)
                 task_status.started()
                 await trio.sleep_forever()
@@ -194,42 +190,48 @@ class MsrpPort:
         `fingerprints` are those in the peer's SDP (RFC 8122): a TLS peer must show one of these
         certificates. The caller sets the deadline. Raises TransportError.
         """
+        if reserved := self._reserved.get(session.local_path[0].session_id):
+            self._bind(reserved.link, session)
+            return
         hop = session.remote_path[0]
-        if hop.secure and self._tls is None:
-            raise TransportError("the peer wants TLS, which is switched off here")
-        bound = self.settings.host
-        local_host = None if bound in WILDCARDS else bound
-        host, port = target or (hop.host, hop.port or DEFAULT_PORT)
-        failure = TransportError(f"no address for {host}")
-        for address in await look_up(host, port):
-            try:
-                stream: ByteStream = await connect_tcp(address, local_host=local_host)
-                if hop.secure:
-                    # Whatever is in between, the certificate is that of the peer (RFC 6714 7.4).
-                    stream = await self._start_tls(stream, hop.host, fingerprints)
-            except TransportError as error:
-                failure = error
-            else:
-                assert self._nursery is not None
-                self._nursery.start_soon(self._serve_outgoing, stream, session)
-                return
-        raise failure
+        addresses = await look_up(*(target or (hop.host, hop.port or DEFAULT_PORT)))
+        # Whatever is in between, the certificate is that of the peer (RFC 6714 section 7.4).
+        stream = await self._connector.open(addresses, hop.host, hop.secure, fingerprints)
+        assert self._nursery is not None
+        self._nursery.start_soon(self._serve_outgoing, stream, session)
 
-    async def _start_tls(
-        self, stream: ByteStream, host: str, fingerprints: Sequence[str]
-    ) -> ByteStream:
-        assert self._tls is not None
-        verify = self.settings.verify_peers and not fingerprints
-        context = self._tls.client_context(verify=verify)
-        tls_stream = await tls_handshake(
-            stream, context, server_side=False, server_hostname=host if verify else None
-        )
-        if fingerprints and not matches_fingerprints(
-            tls_stream.peer_certificate or b"", fingerprints
-        ):
-            tls_stream.close()
-            raise TransportError("the certificate of the peer is not the one that its SDP names")
-        return tls_stream
+    async def reserve(self, account: RelayAccount, own: MsrpURI) -> RelayPath:
+        """Get a path through a relay to the session whose URI is to be `own`.
+
+        It stands until `give_back`. The caller sets the deadline. Raises TransportError.
+        """
+        relay = account.uri
+        addresses = await look_up(relay.host, relay.port or DEFAULT_PORT)
+        stream = await self._connector.open(addresses, relay.host, relay.secure)
+        path = RelayPath(account, own, self._clock)
+        connection = MsrpConnection(self.registry, secure=relay.secure, taker=path.login)
+        assert self._nursery is not None
+        self._nursery.start_soon(self._serve_outgoing, stream, None, connection, path)
+        try:
+            await path.wait_granted()
+        except BaseException:
+            path.give_up()
+            raise
+        self._reserved[path.path[0].session_id] = path
+        return path
+
+    def give_back(self, path: RelayPath) -> None:
+        """Let go of a path; its link closes."""
+        self._reserved.pop(path.path[0].session_id, None)
+        path.give_up()
+
+    def _bind(self, link: MsrpLink | None, session: MsrpSession) -> None:
+        """Bind an active session to a link that stands; raises TransportError."""
+        if link is None:
+            raise TransportError("the relay has closed the connection")
+        session.connected(link.connection, trio.current_time())
+        self._attach(link, session)
+        self.settle(session)
 
     def settle(self, session: MsrpSession) -> None:
         """Send what a session has queued, tell its user what happened, set its alarm."""
@@ -260,16 +262,44 @@ class MsrpPort:
 
     # Links
 
-    async def _serve_outgoing(self, stream: ByteStream, session: MsrpSession) -> None:
+    async def _serve_next_hop(
+        self, addresses: Sequence[Address], host: str, connection: MsrpConnection
+    ) -> None:
+        """Open a connection that the relay wants, and carry it; raises TransportError."""
+        with trio.move_on_after(self.settings.establish_timeout) as patience:
+            stream = await self._connector.open(addresses, host, bool(connection.secure))
+            assert self._nursery is not None
+            self._nursery.start_soon(self._serve_outgoing, stream, None, connection)
+        if patience.cancelled_caught:
+            raise TransportError(f"{host} does not answer")
+
+    async def _serve_outgoing(
+        self,
+        stream: ByteStream,
+        session: MsrpSession | None = None,
+        connection: MsrpConnection | None = None,
+        attendant: Attendant | None = None,
+    ) -> None:
         try:
-            await self._serve(stream, session)
+            await self._serve(stream, session, connection, attendant)
         except Exception:
             # One link's bug must not stop all others.
             logger.exception("serving the link to %s failed", show_address(stream.remote))
         finally:
             stream.close()
 
-    async def _serve(self, stream: ByteStream, session: MsrpSession | None = None) -> None:
+    async def _serve(
+        self,
+        stream: ByteStream,
+        session: MsrpSession | None = None,
+        connection: MsrpConnection | None = None,
+        attendant: Attendant | None = None,
+    ) -> None:
+        attendant = attendant or self._relay
+        if connection is None:
+            secure = isinstance(stream, TlsStream)
+            taker = None if self._relay is None else self._relay.engine
+            connection = MsrpConnection(self.registry, secure=secure, taker=taker)
         async with trio.open_nursery() as nursery:
 
             def give_up(reason: str) -> None:
@@ -283,25 +313,25 @@ class MsrpPort:
                 limit=self.settings.outbox_limit,
                 timeout=self.settings.outbox_timeout,
             )
-            secure = isinstance(stream, TlsStream)
-            connection = MsrpConnection(self.registry, secure=secure)
             link = MsrpLink(stream, connection, outbox, nursery.cancel_scope, self.watch)
             # A connection that names no session in time is not kept.
             link.scope.deadline = trio.current_time() + self.settings.establish_timeout
             try:
+                if attendant is not None:
+                    attendant.opened(link)
                 if session is not None:
-                    session.connected(link.connection, trio.current_time())
-                    self._attach(link, session)
-                    self.settle(session)
-                await self._read(link)
+                    self._bind(link, session)
+                await self._read(link, attendant)
             except (TransportError, LocalProtocolError) as error:
                 # Local: the session was given up while the connection was being opened.
                 link.reason = str(error)
             finally:
                 self._close(link)
+                if attendant is not None:
+                    attendant.closed(link)
             nursery.cancel_scope.cancel()
 
-    async def _read(self, link: MsrpLink) -> None:
+    async def _read(self, link: MsrpLink, attendant: Attendant | None) -> None:
         connection = link.connection
         while not connection.closed:
             data = await link.receive()
@@ -311,24 +341,17 @@ class MsrpPort:
             # A fault closes the connection; what came before it is served all the same.
             with suppress(RemoteProtocolError):
                 connection.receive_data(data, trio.current_time())
-            self._log_refusals(link)
+            link.log_refusals()
             users = self._take_events(link)
             link.flush()
+            if attendant is not None:
+                await attendant.attend(link)
             for user in users:
                 await user.wait_for_room()
         # What came after a fault cannot be read; what came before it is answered.
         link.reason = connection.close_reason
         with trio.move_on_after(CLOSE_GRACE):
             await link.outbox.wait_empty()
-
-    def _log_refusals(self, link: MsrpLink) -> None:
-        for status, to_path in link.connection.take_refusals():
-            logger.info(
-                "refused from %s with %d: %s",
-                show_address(link.stream.remote),
-                status,
-                to_path.decode("utf-8", "backslashreplace"),
-            )
 
     def _take_events(self, link: MsrpLink) -> set[SessionUser]:
         users: set[SessionUser] = set()

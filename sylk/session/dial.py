@@ -12,6 +12,7 @@ import trio
 from sylk.call.session_timer import first_headers, read_min_se
 from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.net.msrp_watch import SessionCall
+from sylk.net.relay_path import RelayPath
 from sylk.session.attempts import Attempts, Destination, Outcome
 from sylk.session.call import Call
 from sylk.session.challenges import Credentials
@@ -64,6 +65,7 @@ class Dialled:
         self._least_interval = 0
         """The Min-SE of a 422, in seconds."""
         self._chat: Chat | None = None
+        self._via: RelayPath | None = None
 
     async def __aenter__(self) -> Chat:
         reason = f"no answer within {self._invite_timeout:g} s"
@@ -99,12 +101,14 @@ class Dialled:
         """Send the INVITE, again where that makes sense, until there is a last answer."""
         attempts = Attempts(self._endpoint, self._destination, self._credentials)
         await attempts.open()
+        self._via = await self._endpoint.media.reserve_path(attempts.flow)
         while True:
             chat = await self._start(attempts)
             await chat.call.settled.wait()
             if not await self._goes_on(attempts, chat.call):
                 return
-            self._endpoint.release(chat.call, chat.session)
+            # A call that was refused has no media to wait for, and the next has the same path.
+            self._endpoint.msrp.remove(chat.session)
 
     async def _goes_on(self, attempts: Attempts, call: Call) -> bool:
         """Tell whether to send the INVITE once more, now that this call has settled."""
@@ -129,7 +133,7 @@ class Dialled:
     async def _start(self, attempts: Attempts) -> Chat:
         endpoint, target, flow = self._endpoint, self._destination, attempts.flow
         session, negotiation = endpoint.media.open_session(
-            flow, self._accept_types, secure=endpoint.media.offers_tls
+            flow, self._accept_types, secure=endpoint.media.offers_tls, via=self._via
         )
         capabilities = negotiation.capabilities
         capabilities.accept_types = self._accept_types
@@ -169,6 +173,8 @@ class Dialled:
             if not chat.call.is_over:
                 chat.call.hang_up(reason)
             self._endpoint.release(chat.call, chat.session)
+        if self._via is not None:
+            self._endpoint.msrp.give_back(self._via)
 
 
 def _user_of(caller: NameAddr) -> str | None:

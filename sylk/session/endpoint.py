@@ -18,6 +18,7 @@ from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
@@ -91,6 +92,8 @@ class EndpointSettings:
     refusal_lines: int = LINES_A_MINUTE
     subscriptions: SubscriptionBounds = field(default_factory=SubscriptionBounds)
     transactions: TransactionBounds = field(default_factory=TransactionBounds)
+    relay: RelayAccount | None = None
+    """Through whose relay the calls that we make have their messages carried."""
 
 
 class Endpoint:
@@ -142,7 +145,7 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
-        self.media = MediaSessions(self.msrp, settings.name)
+        self.media = MediaSessions(self.msrp, settings.name, settings.relay)
         self.sender = RequestSender(
             self.core, self.transports, self._users, self.flush, settings.resolver
         )

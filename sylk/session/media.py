@@ -3,20 +3,28 @@
 import secrets
 from collections.abc import Sequence
 
+import trio
+
 from sylk.call.media import CLEAR_PROTOCOL, TLS_PROTOCOL
 from sylk.call.offer_answer import Negotiation
+from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, Path
 from sylk.net.msrp_port import MsrpPort
+from sylk.net.relay_path import RelayAccount, RelayPath
 from sylk.sip.flow import Flow
 
 
 class MediaSessions:
-    """Makes the MSRP sessions of one endpoint; `name` is that of SDP sessions."""
+    """Makes the MSRP sessions of one endpoint; `name` is that of SDP sessions.
 
-    def __init__(self, port: MsrpPort, name: str) -> None:
+    With a `relay`, the calls that we make can have their messages carried by it.
+    """
+
+    def __init__(self, port: MsrpPort, name: str, relay: RelayAccount | None = None) -> None:
         self._port = port
         self._name = name
+        self._relay = relay
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -28,21 +36,46 @@ class MediaSessions:
         """Tell whether an offer of ours is for MSRP over TLS."""
         return self._port.settings.use_tls and self._port.speaks_tls
 
-    def open_session(
-        self, flow: Flow, accept_types: Sequence[str], *, secure: bool
-    ) -> tuple[MsrpSession, Negotiation]:
-        """Make the MSRP session and the negotiation of a new call over `flow`."""
+    async def reserve_path(self, flow: Flow) -> RelayPath | None:
+        """Get a path through our relay for a call over `flow`, None where we have no relay.
+
+        Give it back with `MsrpPort.give_back`. Raises TransportError.
+        """
+        account = self._relay
+        if account is None:
+            return None
+        own = self._own_uri(flow, secure=account.uri.secure)
+        with trio.move_on_after(self._port.settings.establish_timeout):
+            return await self._port.reserve(account, own)
+        raise TransportError(f"the relay {account.uri.host} does not answer")
+
+    def _own_uri(self, flow: Flow, *, secure: bool) -> MsrpURI:
         host, port = self._port.path_address(flow.local[0], secure=secure)
-        session_id = self._port.registry.new_session_id()
-        path = (MsrpURI(secure=secure, user=None, host=host, port=port, session_id=session_id),)
-        fingerprints = self._port.fingerprints if secure else ()
+        return MsrpURI(secure, None, host, port, self._port.registry.new_session_id())
+
+    def open_session(
+        self,
+        flow: Flow,
+        accept_types: Sequence[str],
+        *,
+        secure: bool,
+        via: RelayPath | None = None,
+    ) -> tuple[MsrpSession, Negotiation]:
+        """Make the MSRP session and the negotiation of a new call over `flow`.
+
+        `via` is a path through our relay; where it leads decides whether over TLS.
+        """
+        path = (self._own_uri(flow, secure=secure),) if via is None else via.path
+        # Whoever connects to the relay sees the certificate of the relay, not ours.
+        fingerprints = self._port.fingerprints if secure and via is None else ()
         negotiation = Negotiation(
             path,
-            host,
+            # The c= line goes with the first URI, be it of a relay: else it looks like a middlebox.
+            path[0].host,
             self._name,
             secrets.randbits(31),
             fingerprints,
-            listens=self._port.listens(secure=secure),
+            listens=via is not None or self._port.listens(secure=secure),
             cema=self._port.settings.cema,
         )
         return self.session_on(path, accept_types), negotiation

@@ -153,12 +153,14 @@ def parse_challenges(lines: Iterable[str]) -> list[Challenge]:
     return [_challenge(params) for params in _digest_params(lines)]
 
 
-def parse_credentials(lines: Iterable[str]) -> list[Credentials]:
+def parse_credentials(lines: Iterable[str], *, uri: str | None = None) -> list[Credentials]:
     """Return the Digest credentials in the values of Authorization or Proxy-Authorization.
 
+    `uri` is the digest-uri of those that give none, as MSRP leaves it out (RFC 4976 section 7).
     Credentials of other schemes are left out. Raises RemoteProtocolError with status 400.
     """
-    return [_credentials(params) for params in _digest_params(lines)]
+    implied = {} if uri is None else {"uri": uri}
+    return [_credentials(implied | params) for params in _digest_params(lines)]
 
 
 def hash_password(username: str, realm: str, password: str, algorithm: str) -> str:

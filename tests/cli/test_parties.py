@@ -3,7 +3,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from sylk.cli.parties import login_name, make_caller, parse_sip_uri, parse_target
+from sylk.cli.parties import login_name, make_caller, parse_relay, parse_sip_uri, parse_target
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,22 @@ def test_a_caller_with_an_address_is_taken_at_his_word() -> None:
     uri = parse_sip_uri("alice@example.com")
     assert str(make_caller(None, uri, "192.0.2.1")) == "<sip:alice@example.com>"
     assert str(make_caller("Al", uri, "192.0.2.1")) == '"Al" <sip:alice@example.com>'
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("msrps://relay.example.com:9000;tcp", "msrps://relay.example.com:9000;tcp"),
+        ("relay.example.com", "msrps://relay.example.com;tcp"),
+        (" relay.example.com:9000 ", "msrps://relay.example.com:9000;tcp"),
+        ("msrp://[::1]:9000;tcp", "msrp://[::1]:9000;tcp"),
+    ],
+)
+def test_a_relay_is_completed(text: str, uri: str) -> None:
+    assert str(parse_relay(text)) == uri
+
+
+@pytest.mark.parametrize("text", ["", "sip:relay.example.com", "msrps://h;ws", "a b"])
+def test_what_is_no_relay_is_told_what_to_write(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="write msrps://HOST:PORT;tcp"):
+        parse_relay(text)

@@ -17,7 +17,7 @@ def program(name: str, package: str) -> Path:
 
 
 def missing(name: str, package: str) -> NoReturn:
-    """End the test that needs something which is not installed."""
+    """Skip the test because something is not installed; in CI it fails."""
     complaint = f"{name} is not installed: it is in the Debian package {package}"
     if os.environ.get("CI"):
         pytest.fail(complaint)

@@ -387,3 +387,13 @@ def test_each_frame_of_the_corpora_is_written_back_byte_for_byte() -> None:
         ), name
         count += len(frames)
     assert count > 150
+
+
+def test_challenges_are_one_list_on_however_many_lines_they_come() -> None:
+    data = (
+        b"MSRP t1 401 X\r\nTo-Path: a\r\nFrom-Path: b\r\nWWW-Authenticate: Digest x=1\r\n"
+        b"www-authenticate: Digest y=2\r\nExpires: 1\r\nExpires: 2\r\n-------t1$\r\n"
+    )
+    (frame,), _ = feed([data])
+    assert frame.headers[b"www-authenticate"] == b"Digest x=1, Digest y=2"
+    assert frame.headers[b"expires"] == b"1"

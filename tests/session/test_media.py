@@ -1,5 +1,8 @@
 """The media side of calls: paths that can be reached, and protocols that can be carried."""
 
+from sylk.call.relay_digest import RelayPassword
+from sylk.msrp.uri import MsrpURI
+from sylk.net.relay_path import RelayAccount, RelayPath
 from sylk.sip.flow import Flow
 from tests.peers import HOST, msrp_port, running_endpoint
 
@@ -19,3 +22,21 @@ async def test_without_a_certificate_there_is_no_tls_to_offer() -> None:
     async with running_endpoint() as endpoint:
         assert endpoint.media.protocols == ("TCP/MSRP",)
         assert not endpoint.media.offers_tls
+
+
+async def test_an_offer_by_way_of_a_relay_tells_where_the_relay_is() -> None:
+    own = MsrpURI(True, None, HOST, 9, "own")
+    relay = MsrpURI.parse("msrps://relay.example.com:2856/path;tcp")
+    async with running_endpoint() as endpoint:
+        account = RelayAccount(relay, RelayPassword("alice", "secret", lambda: "c"))
+        path = RelayPath(account, own, endpoint.clock)
+        path.path = (relay, own)
+        session, negotiation = endpoint.media.open_session(FLOW, ("*",), secure=False, via=path)
+        assert session.local_path == (relay, own)
+        offer = negotiation.make_offer().decode()
+        # For a relay there is no CEMA, and the certificate is its own (RFC 6714 section 4.1).
+        assert "m=message 2856 TCP/TLS/MSRP *\r\nc=IN IP4 relay.example.com\r\n" in offer
+        assert f"a=path:{relay} {own}\r\n" in offer
+        assert "a=setup:actpass\r\n" in offer
+        assert "cema" not in offer
+        assert "fingerprint" not in offer
