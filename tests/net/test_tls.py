@@ -168,7 +168,8 @@ async def tls_pair(
                         server_hostname=server_hostname,
                         sip_domain=sip_domain,
                     )
-            except* TransportError as group:
+            except ExceptionGroup as group:
+                # Not with `except*`: what is raised in there comes out as a group again.
                 raise group.exceptions[0] from None
             yield made["client"], made["server"]
     finally:
