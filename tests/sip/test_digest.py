@@ -381,3 +381,11 @@ def test_a_response_can_be_computed_for_whatever_is_read(credentials: Credential
     assert is_token(response)
     size = len(hash_password("", "", "", password_algorithm(credentials.algorithm)))
     assert len(response) == size
+
+
+@pytest.mark.parametrize(
+    "text", ['Digest username="alice', 'Digest realm=a, nonce="b\\', 'Digest a"b']
+)
+def test_a_quote_that_is_never_closed_is_refused(text: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="never closed"):
+        parse_credentials([text])
