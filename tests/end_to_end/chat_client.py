@@ -186,3 +186,16 @@ def at_terminal(*arguments: str) -> Generator[TerminalChat]:
         yield chat
     finally:
         chat.close()
+
+
+def converse(people: dict[str, ScriptedChat]) -> None:
+    """Let everybody say something that all others hear, and leave."""
+    for person in people.values():
+        person.printed.wait_for("Welcome")
+    for name, person in people.items():
+        person.say(f"I am {name}")
+        for other in people.keys() - {name}:
+            people[other].printed.wait_for(rf"\d\d:\d\d {name}: I am {name}\n")
+    for person in people.values():
+        assert person.leave() == 0, person.errors.text
+        assert not person.errors.text

@@ -11,6 +11,7 @@ from time import monotonic
 
 import pytest
 
+from tests.end_to_end.foreign import free_port
 from tests.end_to_end.server import HOST, START_TIMEOUT, RunningServer, Settings, StartServer
 from tests.end_to_end.wire_client import WireClient, chat_offer
 from tests.end_to_end.wire_msrp import MsrpWire
@@ -273,14 +274,9 @@ class Knocking(threading.Thread):
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(params=["udp", "tcp"])
 def knocking(request: pytest.FixtureRequest) -> Iterator[Knocking]:
-    thread = Knocking(request.param, free_port())
+    thread = Knocking(request.param, free_port(socket.SOCK_DGRAM, socket.SOCK_STREAM))
     thread.start()
     yield thread
     thread.join()

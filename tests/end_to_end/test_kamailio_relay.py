@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.chat_client import ScriptedChat, room_of, scripted
+from tests.end_to_end.chat_client import converse, room_of, scripted
 from tests.end_to_end.kamailio_relay import PASSWORD, KamailioRelay, relaying
 from tests.end_to_end.server import HOST, RunningServer, started
 
@@ -41,16 +41,7 @@ def test_two_clients_behind_kamailio_and_one_without_meet_in_a_room(
         scripted(room, *behind(relay, tmp_path, "bob")) as bob,
         scripted(room, "--name", "carol") as carol,
     ):
-        people: dict[str, ScriptedChat] = {"alice": alice, "bob": bob, "carol": carol}
-        for person in people.values():
-            person.printed.wait_for("Welcome")
-        for name, person in people.items():
-            person.say(f"I am {name}")
-            for other in people.keys() - {name}:
-                people[other].printed.wait_for(rf"\d\d:\d\d {name}: I am {name}\n")
-        for person in people.values():
-            assert person.leave() == 0, person.errors.text
-            assert not person.errors.text
+        converse({"alice": alice, "bob": bob, "carol": carol})
     for user in ("alice", "bob"):
         relay.wait_for(f"path k[0-9]+ for {user} at ")
     relay.wait_for("SEND goes out")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.chat_client import ScriptedChat, room_of, scripted
+from tests.end_to_end.chat_client import converse, room_of, scripted
 from tests.end_to_end.passwords import set_password
 from tests.end_to_end.server import HOST, RunningServer, StartServer, started
 from tests.end_to_end.tls_setup import Sections, tls_port
@@ -59,19 +59,6 @@ def behind(relay: RunningServer, folder: Path, user: str, password: str | None =
         *("--relay", relay_uri(relay), "--from", f"sip:{user}@{HOST}", "--name", user),
         *("--password-file", str(file)),
     ]
-
-
-def converse(people: dict[str, ScriptedChat]) -> None:
-    """Let everybody say something that all others hear, and leave."""
-    for person in people.values():
-        person.printed.wait_for("Welcome")
-    for name, person in people.items():
-        person.say(f"I am {name}")
-        for other in people.keys() - {name}:
-            people[other].printed.wait_for(rf"\d\d:\d\d {name}: I am {name}\n")
-    for person in people.values():
-        assert person.leave() == 0, person.errors.text
-        assert not person.errors.text
 
 
 def test_two_clients_of_the_relay_and_one_without_meet_in_a_room(
