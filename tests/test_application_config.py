@@ -1,7 +1,6 @@
 """The sections of the applications: each its own, and those of single addresses."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import pytest
 
@@ -44,9 +43,9 @@ def read(
     return read_applications(raw, types, disabled, routing)["house"]
 
 
-def error_of(text: str, **options: dict[str, str]) -> str:
+def error_of(text: str, routes: dict[str, str] | None = None) -> str:
     with pytest.raises(ConfigError) as caught:
-        read(text, **options)
+        read(text, routes=routes)
     return str(caught.value)
 
 
@@ -138,7 +137,7 @@ def test_an_application_that_declares_it_wrongly_is_told(kind: type, problem: st
     class Wrong(Application):
         name = "wrong"
         settings_class = HouseSettings
-        address_settings_class: ClassVar[type] = kind
+        address_settings_class = kind
 
     types: dict[str, type[Application]] = {"wrong": Wrong}
     with pytest.raises(TypeError, match=problem):
