@@ -340,12 +340,12 @@ class MsrpSession:
         for message_id, size in batch.reported:
             self._reported.expect(message_id, size)
 
-    def set_nickname(self, nickname: str, now: float) -> None:
-        """Ask the switch for a nickname, or with an empty one give it up (RFC 7701 section 7).
+    def set_nickname(self, nickname: str, now: float, *, quoted: bool = True) -> bytes:
+        """Ask for a nickname, or give it up if empty; return the id in `NicknameAnswered`.
 
         Raises LocalProtocolError when the session is not bound or the name cannot be written.
         """
-        self._bound_link().queue(self._outgoing.nickname(nickname, now))
+        return self._outgoing.ask_nickname(self._bound_link().queue, nickname, now, quoted=quoted)
 
     def _bound_link(self) -> "SessionLink[MsrpSession]":
         if self.state is not _BOUND or self.connection is None:

@@ -7,7 +7,8 @@ from sylk.session.call import Call
 from sylk.session.challenges import Credentials
 from sylk.session.chat import Chat
 from sylk.session.invitation import Invitation
-from sylk.session.message import ChatMessage, MessagePiece
+from sylk.session.message import ChatMessage, Incoming, MessagePiece
+from sylk.session.nickname import NicknameRequest
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.stream_broadcast import StreamBroadcast
 from sylk.session.subscription import Referral, Subscription
@@ -20,9 +21,11 @@ __all__ = [
     "Chat",
     "ChatMessage",
     "Credentials",
+    "Incoming",
     "IncomingStream",
     "Invitation",
     "MessagePiece",
+    "NicknameRequest",
     "Notification",
     "PageMessage",
     "Receipt",

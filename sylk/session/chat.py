@@ -20,7 +20,8 @@ from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
 from sylk.session.chat_reading import Batches, Messages, WholeBatches
-from sylk.session.message import CPIM, ChatMessage, MessagePiece
+from sylk.session.message import CPIM, ChatMessage, Incoming, MessagePiece
+from sylk.session.nickname import NO_ANSWER, REQUEST_COST, NicknameRequest, Nicknames
 
 INBOX_LIMIT = 1024 * 1024
 """Bytes of messages that may wait for the application; over it the link is not read."""
@@ -31,7 +32,6 @@ ANSWER_GRACE = 2.0
 SEND_PAUSE = 256 * 1024
 """Bytes that may wait for the peer before `send` waits for it."""
 
-_NICKNAMES_FORBIDDEN = 403
 _MEDIA_FAILED = 500
 _OK = 200
 _NO_SESSION = 481
@@ -68,8 +68,9 @@ class Chat:
         self._session = session
         self._link: MsrpLink | None = None
         # A list, as an empty deque takes ten times the memory.
-        self._inbox: list[ChatMessage | MessagePiece] = []
+        self._inbox: list[Incoming] = []
         self._inbox_size = 0
+        self._nicknames = Nicknames(session)
         self._unanswered: dict[bytes, None] = {}
         self._heard = trio.Event()
         """Set when the peer has answered a message, or nothing will be heard any more."""
@@ -88,6 +89,15 @@ class Chat:
         """Tell whether the peer takes CPIM; without it a message has neither From nor To."""
         chat = self.call.usage.negotiation.chat
         return chat is not None and chat.takes_cpim
+
+    @property
+    def chatroom(self) -> tuple[str, ...]:
+        """What the peer says of itself as a chat room: `nickname`, `private-messages` and others.
+
+        Empty where it says nothing, as anybody who is no room does (RFC 7701 section 8).
+        """
+        chat = self.call.usage.negotiation.chat
+        return () if chat is None else chat.chatroom
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -178,31 +188,36 @@ class Chat:
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends.
 
-        A message whose CPIM is malformed is refused and never seen.
+        A message whose CPIM is malformed is refused and never seen, and so is a nickname.
         """
         return Messages(self)
 
     def batches(self) -> AsyncIterator[list[ChatMessage]]:
         """Yield all the messages there are, as soon as there are some, until the session ends.
 
-        Each message must be accepted or refused by whoever takes it from here.
+        Each message must be accepted or refused by whoever takes it from here. Nicknames are
+        refused with 403.
         """
         return WholeBatches(self)
 
-    def batches_with_pieces(self) -> AsyncIterator[list[ChatMessage | MessagePiece]]:
-        """Yield as `batches` does, and the pieces of messages that are too large to be held.
+    def batches_with_pieces(self) -> AsyncIterator[list[Incoming]]:
+        """Yield as `batches` does, and the pieces of large messages, and requests for nicknames.
 
-        For a chat that was accepted with `streams`. A message in pieces is accepted or refused by
-        `accept_stream` or `refuse_stream`.
+        Pieces come in a chat that was accepted with `streams`; a message in pieces is accepted or
+        refused by `accept_stream` or `refuse_stream`. A `NicknameRequest` stands where it came
+        among the messages; one that has no answer when the next batch is asked for gets 403.
         """
         return Batches(self)
 
-    async def take_batch(self) -> list[ChatMessage | MessagePiece]:
+    async def take_batch(self) -> list[Incoming]:
         """Wait for messages and return all there are; none means that the session has ended."""
+        self._nicknames.refuse_left()
+        self._flush()
         while not self._inbox and not self.call.is_over:
             self._changed = trio.Event()
             await self._changed.wait()
         batch, self._inbox = self._inbox, []
+        self._nicknames.hand_out(batch)
         self._inbox_size = 0
         self._room_again.set()
         return batch
@@ -243,6 +258,30 @@ class Chat:
         self._session.refuse_stream(stream, status)
         self._flush()
 
+    def answer_nickname(
+        self, request: NicknameRequest, status: int, reason: str | None = None
+    ) -> None:
+        """Answer 200, 403, 424 or 425 (RFC 7701 section 7.1), by default in the words of the RFC.
+
+        Raises LocalProtocolError the second time.
+        """
+        self._nicknames.answer(request, status, reason)
+        self._flush()
+
+    async def set_nickname(self, nickname: str) -> int:
+        """Ask a room for a nickname, or with an empty one give it up, and return the status.
+
+        That is 200 when it is ours and 408 without an answer within 30 s. For a room that has
+        `nickname` in its `chatroom`. Raises SessionEnded when there is nobody to ask, and
+        LocalProtocolError for a name with control characters or of more than 1023 octets.
+        """
+        if self._link is not None and not self.call.is_over:
+            status = await self._nicknames.ask(nickname, self.chatroom, self._flush)
+            # What was not answered when the session closed is told as if time had run out.
+            if status and not (status == NO_ANSWER and self.call.is_over):
+                return status
+        raise self.call.ended_error()
+
     def watch_fan_outs(self, take_answer: Callable[[bytes, int, str], None]) -> None:
         """Be told how the peer answers messages of a `Broadcast`, with their id, status and reason.
 
@@ -274,7 +313,14 @@ class Chat:
         elif isinstance(event, events.Bound):
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
-            self._session.answer_nickname(event, _NICKNAMES_FORBIDDEN)
+            if self.call.is_over:
+                self._session.answer_nickname(event, _NO_SESSION)
+                return
+            self._inbox.append(NicknameRequest(event))
+            self._inbox_size += REQUEST_COST
+            self._changed.set()
+        elif isinstance(event, events.NicknameAnswered):
+            self._nicknames.take_answer(event)
         elif isinstance(event, events.Closed):
             self.bound.set()
             self._link = None
@@ -292,6 +338,7 @@ class Chat:
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""
+        self._nicknames.end()
         self._heard.set()
         self.bound.set()
         self._changed.set()
