@@ -4,9 +4,10 @@ Every decision is a method that changes nothing and returns None, or a `Denial` 
 answer with and the reason. No I/O, no clock, no tasks: the time is handed in, in seconds of any
 clock that goes on.
 
-Moderators come in whatever the lists and the lock say, since otherwise they could shut themselves
-out, and they can be neither banned, muted nor put out by others who are none. A ban goes before
-everything else that lets somebody in.
+Moderators come in whatever the lists, the bans and the lock say, since otherwise they could shut
+themselves out, and by each other they can be put out alone, not banned or muted: who is to be a
+moderator no more is taken from the settings. For all others a ban goes before everything that lets
+somebody in.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ MAX_SUBJECT = 500
 _FORBIDDEN = 403
 _FULL = 486
 _TOO_LARGE = 413
-"""RFC 4975 section 10.5: the sender is to stop; what deployed servers say to an unwanted type too."""
+"""The sender is to stop (RFC 4975 10.5); deployed servers say it of an unwanted type too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,7 @@ class RoomPolicy:
     def __init__(self, settings: RoomSettings) -> None:
         self._settings = settings
         self.is_locked = False
-        """While it is, nobody comes in but moderators and those who are here with another client.
-
-        Who has left a locked room stays outside."""
+        """Moderators set it: nobody comes in but they and who is here with another client."""
         self.bans = Sanctions()
         self.mutes = Sanctions()
         self._subject: str | None = None
@@ -62,6 +61,13 @@ class RoomPolicy:
     def settings(self) -> RoomSettings:
         """What the operator has set."""
         return self._settings
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the SDP says that the room has (`a=chatroom`, RFC 7701 section 8)."""
+        nickname = ("nickname",) if self._settings.nicknames else ()
+        private = ("private-messages",) if self._settings.whisper != "none" else ()
+        return nickname + private
 
     def reconfigure(self, settings: RoomSettings) -> None:
         """Take other settings; bans, mutes, the lock and a subject of a moderator's stay."""
@@ -79,21 +85,21 @@ class RoomPolicy:
         one_line = None if subject is None else " ".join(subject.split())
         self._subject = None if one_line is None else one_line[:MAX_SUBJECT]
 
-    def ban(self, target: bytes, now: float, duration: float | None = None) -> Denial | None:
-        """Keep somebody out for `duration` seconds, else for ban_time; put him out yourself."""
+    def ban(self, target: Asker, now: float, duration: float | None = None) -> Denial | None:
+        """Let somebody not come in for `duration` seconds, else for ban_time; he is not put out."""
         return self._sanction(self.bans, target, now, duration)
 
-    def mute(self, target: bytes, now: float, duration: float | None = None) -> Denial | None:
+    def mute(self, target: Asker, now: float, duration: float | None = None) -> Denial | None:
         """Let somebody say nothing for `duration` seconds, else for ban_time."""
         return self._sanction(self.mutes, target, now, duration)
 
     def _sanction(
-        self, sanctions: Sanctions, target: bytes, now: float, duration: float | None
+        self, sanctions: Sanctions, target: Asker, now: float, duration: float | None
     ) -> Denial | None:
-        if self.is_moderator(Asker(target)):
+        if self.is_moderator(target):
             return _denied("a moderator is banned or muted by the settings alone")
         length = self._settings.ban_time if duration is None else duration
-        if not sanctions.add(target, now + length, now):
+        if not sanctions.add(target.key, now + length, now):
             return _denied("there are too many of them: take some back")
         return None
 
@@ -113,11 +119,11 @@ class RoomPolicy:
 
     def _check_outsider(self, asker: Asker, now: float) -> Denial | None:
         """Return why somebody may have nothing to do with the room at all."""
+        if self.is_moderator(asker):
+            return None
         if self.bans.hold(asker.key, now):
             return _denied("banned from the room")
-        if not self._is_allowed(asker) and not self.is_moderator(asker):
-            return _denied("not allowed in the room")
-        return None
+        return None if self._is_allowed(asker) else _denied("not allowed in the room")
 
     # Coming in and looking on
 
@@ -164,11 +170,11 @@ class RoomPolicy:
             return _denied("the room is locked")
         return denial
 
-    def may_remove(self, asker: Asker, target: bytes, now: float) -> Denial | None:
+    def may_remove(self, asker: Asker, target: Asker, now: float) -> Denial | None:
         """Decide whether somebody may put another out, or one of his own clients."""
-        if target == asker.key and asker.is_here:
+        if target.key == asker.key and asker.is_here:
             return None
-        if self.is_moderator(Asker(target)) and not self.is_moderator(asker):
+        if self.is_moderator(target) and not self.is_moderator(asker):
             return _denied("moderators are put out by moderators alone")
         return self._check_right(asker, self._settings.remove, "remove others", now)
 
@@ -192,7 +198,19 @@ class RoomPolicy:
 
     def may_speak(self, asker: Asker, now: float) -> Denial | None:
         """Decide whether somebody may say anything."""
-        return _denied("muted by a moderator") if self.mutes.hold(asker.key, now) else None
+        if self.mutes.hold(asker.key, now) and not self.is_moderator(asker):
+            return _denied("muted by a moderator")
+        return None
+
+    def may_have_nickname(self) -> Denial | None:
+        """Decide whether people may choose how they are called (RFC 7701 section 7.1)."""
+        return None if self._settings.nicknames else _denied("there are no nicknames here")
+
+    def may_see_history(self, asker: Asker) -> Denial | None:
+        """Decide whether somebody who is here sees any of what is kept."""
+        if self._settings.history_visible_to == "moderators" and not self.is_moderator(asker):
+            return _denied("only moderators see what was said before")
+        return None
 
     def may_whisper(self, asker: Asker, target: Asker) -> Denial | None:
         """Decide whether somebody may say something to another alone.

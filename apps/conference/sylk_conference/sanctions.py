@@ -18,7 +18,7 @@ class Sanctions:
         return len(self._until)
 
     def add(self, who: bytes, until: float, now: float) -> bool:
-        """Begin one, or change when it ends; False where there are too many, and nothing changes."""
+        """Begin one, or change when it ends; False where there are too many for one more."""
         if who not in self._until and len(self._until) >= self._limit:
             self._forget(now)
             if len(self._until) >= self._limit:
