@@ -1,6 +1,8 @@
 """What can be said about rooms in sylk.ini: defaults for a LAN, slips of the hand, inheritance."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from sylk_conference.access import EVERYBODY, NOBODY, read_access_list
@@ -12,6 +14,8 @@ from sylk.config import parse_config
 from sylk.errors import ConfigError
 from sylk.routing import RoutingTable
 from sylk.settings import AddressSettings, settings_of
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "rooms.md").read_text(encoding="utf-8")
 
 
 class Rooms(Application):
@@ -89,3 +93,16 @@ def test_every_default_can_be_written_and_read() -> None:
     for one in settings_of(ConferenceSettings):
         assert one.read(one.default_text) == one.default, one.name
     assert len(fields(ConferenceSettings)) > len(fields(RoomSettings))
+
+
+# The page for who runs the server
+
+
+@pytest.mark.parametrize("example", re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL))
+def test_every_example_of_the_page_is_taken(example: str) -> None:
+    assert rooms(example).own or "[Conference]" in example
+
+
+def test_the_page_speaks_of_every_setting() -> None:
+    for one in settings_of(ConferenceSettings):
+        assert f"`{one.name}" in PAGE or f"\n{one.name} =" in PAGE, one.name
