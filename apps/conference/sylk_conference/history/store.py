@@ -178,15 +178,12 @@ class HistoryStore:
     # Writing
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write until cancelled, then write the rest; started once the file has been opened.
-
-        It is also started if the file cannot be opened: then it is tried again.
-        """
+        """Write until cancelled, then write the rest, for `patience` seconds at most."""
+        task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             try:
                 await self._write()
-                task_status.started()
                 while True:
                     await self._wait_for_work()
                     await self._work_off()
@@ -275,11 +272,12 @@ class HistoryStore:
                 await self._write()
                 if not self.is_on:
                     break
-            await self._in_thread(self._writer.close)
+            # The last to close takes the journal into the file, which a reader cannot.
             with trio.CancelScope(shield=True, deadline=self._stop_by):
                 await trio.to_thread.run_sync(
                     self._reader.close, abandon_on_cancel=True, limiter=self._reading
                 )
+            await self._in_thread(self._writer.close)
         except _Abandoned:
             self._complain(_ABANDONED)
         self._stopped = True
