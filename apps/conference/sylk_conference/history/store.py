@@ -69,6 +69,7 @@ class HistoryStore:
         limits_of: LimitsOf | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.path = path
         self._limits = limits
         self._logger = logger
         self._clock = clock

@@ -4,13 +4,12 @@ import logging
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
-
 from sylk_conference.history import Record
 
 ROOM = "lobby@example.com"
@@ -77,7 +76,7 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(path: Path, size: int = 1024**2) -> Iterator[SmallDisk]:
+def small_disk(path: Path, size: int = 1024**2) -> Generator[SmallDisk]:
     """Mount a disk of that many bytes at `path`, or skip the test where that is not allowed."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a disk to fill it")

@@ -4,7 +4,6 @@ from pathlib import Path
 from sqlite3 import Connection
 
 import pytest
-
 from sylk_conference.history.attendance import (
     begin_visit,
     close_open_visits,

@@ -2,7 +2,6 @@ from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sylk_conference.history.backlog import MAX_BATCH, Backlog, Outcome, State
 
 WRITTEN, DELAYED, FAILED = Outcome.WRITTEN, Outcome.DELAYED, Outcome.FAILED

@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from sylk_conference.history.database import (
     APPLICATION_ID,
     MAX_DAMAGED,

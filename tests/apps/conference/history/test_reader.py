@@ -3,11 +3,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from sylk_conference.history import HistoryLimits
 from sylk_conference.history.reader import MAX_BYTES, Reader
 from sylk_conference.history.retention import Retention
 from sylk_conference.history.writer import Writer
+
 from tests.apps.conference.history.disks import ALICE, ROOM, Log, record, texts
 
 

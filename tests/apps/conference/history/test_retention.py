@@ -4,7 +4,6 @@ from pathlib import Path
 from sqlite3 import Connection
 
 import pytest
-
 from sylk_conference.history import HistoryLimits
 from sylk_conference.history.attendance import begin_visit, end_visit
 from sylk_conference.history.database import number, open_for_writing, transaction
