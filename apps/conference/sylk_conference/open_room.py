@@ -1,10 +1,11 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sylk.session import Broadcast, Chat
+from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
 from sylk_conference.people import Participant
 from sylk_conference.reporting import Reporting
@@ -12,6 +13,12 @@ from sylk_conference.room import Room
 
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
+
+MISSED_MESSAGES = 100
+"""Messages that are kept for somebody who holds the chat."""
+
+MISSED_SIZE = 256 * 1024
+"""Bytes of messages that are kept for somebody who holds the chat."""
 
 
 def date_time() -> str:
@@ -26,6 +33,8 @@ class OpenRoom:
     room: Room
     chats: dict[Participant, Chat]
     reporting: Reporting
+    held: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
+    """Those who hold the chat, and what they have missed."""
     seats: int = 0
     """How many are here or on their way in."""
 
@@ -34,6 +43,32 @@ class OpenRoom:
         broadcast.send_to(
             chat for participant, chat in self.chats.items() if participant is not sender
         )
+
+    def keep_for_held(
+        self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
+    ) -> None:
+        """Keep a message for those of its recipients who are on hold."""
+        for participant, missed in self.held.items():
+            if participant is not sender and (recipients is None or participant in recipients):
+                missed.add(body)
+
+    def hold(self, participant: Participant, held: bool) -> None:
+        """Send nothing to somebody for now, or what he has missed and then everything."""
+        participant.is_held = held
+        if held:
+            self.held[participant] = Missed(MISSED_MESSAGES, MISSED_SIZE)
+            return
+        missed = self.held.pop(participant, None)
+        if missed is None:
+            return
+        broadcast = Broadcast()
+        if missed.lost:
+            text = f"{missed.lost} earlier messages were said while you held the chat"
+            broadcast.add(notice(self.room.address, text, date_time()))
+        for body in missed.take():
+            broadcast.add(body)
+        if len(broadcast):
+            self.whisper(broadcast, [participant])
 
     def whisper(self, broadcast: Broadcast, recipients: Iterable[Participant]) -> None:
         """Send to these alone."""

@@ -72,6 +72,10 @@ class Participant:
     claimed_key: bytes
     """user@host of what he calls himself, which `from_line` takes the place of."""
     arrival: Arrival = field(default_factory=Arrival)
+    accepts: tuple[str, ...] = ()
+    """The types that his client takes wrapped, as patterns; none stands for all."""
+    takes_private: bool = True
+    """False for a client that has said that it cannot tell a private message from another."""
     is_held: bool = False
     """True while his client wants to be sent nothing."""
 
