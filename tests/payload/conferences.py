@@ -56,7 +56,7 @@ def users(
         states,
     )
     endpoints = st.lists(
-        endpoint, max_size=3, unique_by=None if entity is None else _entity_of
+        endpoint, max_size=2, unique_by=None if entity is None else _entity_of
     ).map(tuple)
     return st.builds(
         User,
@@ -87,7 +87,7 @@ def documents(
         st.none() | st.builds(ConferenceState, _COUNTS, truth, truth),
         st.lists(
             users(text, uri, st.just(State.FULL), entity),
-            max_size=4,
+            max_size=3,
             unique_by=None if entity is None else _entity_of,
         ).map(tuple),
     )

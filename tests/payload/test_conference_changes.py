@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from sylk.payload.conference_changes import Outcome, difference, merge
 from sylk.payload.conference_info import (
@@ -186,6 +186,7 @@ def by_entity(info: ConferenceInfo | None) -> ConferenceInfo:
     return replace(info, users=tuple(sorted(users, key=lambda user: user.entity)))
 
 
+@settings(max_examples=50)  # two documents take long to draw
 @given(keyed_documents(), keyed_documents())
 def test_a_difference_makes_the_new_of_the_old(old: ConferenceInfo, new: ConferenceInfo) -> None:
     old, new = replace(old, version=5), replace(new, version=6)
@@ -198,6 +199,7 @@ def test_a_difference_makes_the_new_of_the_old(old: ConferenceInfo, new: Confere
     assert by_entity(merge_.info) == by_entity(new)
 
 
+@settings(max_examples=25)  # two documents take long to draw
 @given(documents(), documents())
 def test_any_two_documents_can_be_compared(old: ConferenceInfo, new: ConferenceInfo) -> None:
     assert_valid(difference(old, new).render(), "conference-info.xsd")
