@@ -57,8 +57,10 @@ class NotifierUser:
 
     @property
     def dialog(self) -> Dialog | None:
-        """The dialog, until the last NOTIFY has been answered."""
-        return None if self.usage.state is NotifierState.ENDED else self.usage.dialog
+        """The dialog, until the last NOTIFY has been answered; that of a call is the call's."""
+        usage = self.usage
+        is_found = usage.state is not NotifierState.ENDED and not usage.shares_dialog
+        return usage.dialog if is_found else None
 
     async def wait_ended(self) -> str:
         """Wait until nothing can be told any more; return why, in words."""
