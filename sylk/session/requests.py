@@ -17,6 +17,7 @@ from sylk.sip.flow import Flow
 from sylk.sip.headers import Headers
 from sylk.sip.message import Response
 from sylk.sip.notifier import HeaderList
+from sylk.sip.refer import Refer, parse_refer
 from sylk.sip.uri import SipURI
 
 User = TypeVar("User", bound=NotifierUser)
@@ -138,6 +139,10 @@ class ReferralRequest(OutOfDialogRequest):
     def refer_to(self) -> str | None:
         """The Refer-To header as it was written."""
         return self.headers.get("Refer-To")
+
+    def read(self) -> Refer:
+        """Return what is asked for; raises RemoteProtocolError (400) when it cannot be read."""
+        return parse_refer(self._incoming.request)
 
     async def accept(self) -> Referral:
         """Accept, and tell that it is being tried.

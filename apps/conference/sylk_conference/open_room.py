@@ -1,10 +1,10 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sylk.session import Broadcast, Chat
+from sylk.session import Broadcast, Call, Chat
 from sylk_conference.notices import notice
 from sylk_conference.people import Participant
 from sylk_conference.reporting import Reporting
@@ -28,6 +28,12 @@ class OpenRoom:
     reporting: Reporting
     seats: int = 0
     """How many are here or on their way in."""
+    called: int = 0
+    """How many of these are being called, and have not answered yet."""
+    calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
+    """The sessions that are here or on their way in, each with user@host of its person."""
+    on_deserted: Callable[[], None] | None = None
+    """Called when only those are left who are being called."""
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
