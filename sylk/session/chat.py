@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import trio
 
+from sylk.call.media import RemoteChat
 from sylk.errors import LocalProtocolError
 from sylk.msrp import events
 from sylk.msrp.incoming_stream import IncomingStream
@@ -85,10 +86,14 @@ class Chat:
         return self.call.is_over
 
     @property
+    def peer(self) -> RemoteChat | None:
+        """What the SDP of the peer says of its side, None before it has come."""
+        return self.call.usage.negotiation.chat
+
+    @property
     def takes_cpim(self) -> bool:
         """Tell whether the peer takes CPIM; without it a message has neither From nor To."""
-        chat = self.call.usage.negotiation.chat
-        return chat is not None and chat.takes_cpim
+        return self.peer is not None and self.peer.takes_cpim
 
     @property
     def chatroom(self) -> tuple[str, ...]:
@@ -96,14 +101,12 @@ class Chat:
 
         Empty where it says nothing, as anybody who is no room does (RFC 7701 section 8).
         """
-        chat = self.call.usage.negotiation.chat
-        return () if chat is None else chat.chatroom
+        return () if self.peer is None else self.peer.chatroom
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """The certificates that the peer's SDP names for TLS."""
-        chat = self.call.usage.negotiation.chat
-        return () if chat is None else chat.fingerprints
+        return () if self.peer is None else self.peer.fingerprints
 
     @property
     def backlog(self) -> int:

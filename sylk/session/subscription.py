@@ -163,12 +163,13 @@ class Subscription(NotifierUser):
         self.usage.approve(trio.current_time())
         self._outlet.settle(self)
 
-    def notify(self, body: bytes, content_type: str) -> None:
+    def notify(self, body: bytes, content_type: str, difference: bytes = b"") -> None:
         """Say what the state is now; nothing happens once the subscription is over.
 
-        States that follow each other fast are told rarely, the last one always.
+        States that follow each other fast are told rarely, the last one always. `difference` is
+        told in place of `body` to a subscriber who has the state that was said before.
         """
-        self.usage.change(body, content_type, trio.current_time())
+        self.usage.change(body, content_type, trio.current_time(), difference)
         self._outlet.settle(self)
 
     def end(

@@ -10,7 +10,6 @@ last NOTIFY of all waits for the answer to the one before, and for nothing else.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.address import NameAddr
@@ -27,6 +26,7 @@ from sylk.sip.event_headers import (
 )
 from sylk.sip.grammar import is_token
 from sylk.sip.message import Request, Response
+from sylk.sip.notified_state import NotifiedState
 from sylk.sip.notify_pacing import NotifyPacing
 from sylk.sip.subscription_events import Refreshed, SubscriptionEnded
 from sylk.sip.subscription_limits import SubscriptionLimits
@@ -47,16 +47,6 @@ _SUCCESS = {"REFER": 202}
 # RFC 6665 4.2.2 leaves an answer to these to us; we have no credentials to send.
 _CHALLENGES = (401, 407)
 _IN_DIALOG_REFUSALS = {"NOTIFY": 481, "BYE": 481, "UPDATE": 481}
-
-
-@dataclass(slots=True)
-class _Document:
-    body: bytes = b""
-    content_type: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.body and self.content_type is None:
-            raise LocalProtocolError("a body needs a content type")
 
 
 class NotifierUsage:
@@ -90,8 +80,8 @@ class NotifierUsage:
         self._incoming = incoming
         self._limits = limits or SubscriptionLimits()
         self._allow_events = allow_events_headers(allow_events)
-        self._document = _Document()
-        self._kept: _Document | None = None
+        self._document = NotifiedState()
+        self._kept: NotifiedState | None = None
         self._pacing = NotifyPacing(self._limits)
         self._expires_at = 0.0
         self._final = _timeout()
@@ -124,7 +114,7 @@ class NotifierUsage:
         usage then waits for `reject`.
         """
         self._check(NotifierInput.ACCEPT)
-        document = _Document(body, content_type)
+        document = NotifiedState(body, content_type)
         granted = self._grant(self.request)
         tag, contact = self._incoming.transaction.to_tag, NameAddr.parse(self.contact)
         dialog = self._incoming.dialog or Dialog.as_uas(self.request, tag, contact)
@@ -158,9 +148,13 @@ class NotifierUsage:
             self._kept = None
             self._tell(now)
 
-    def change(self, body: bytes, content_type: str, now: float) -> None:
-        """Say what the state is now; nothing happens once the subscription is over."""
-        document = _Document(body, content_type)
+    def change(self, body: bytes, content_type: str, now: float, difference: bytes = b"") -> None:
+        """Say what the state is now; nothing happens once the subscription is over.
+
+        `difference` goes out in its place if the subscriber has the state before.
+        """
+        knows_last = not self._pacing.is_untold and not self._pacing.is_waiting
+        document = NotifiedState(body, content_type, difference if knows_last else b"")
         action = self._must(NotifierInput.CHANGE)
         if action is NotifierAction.TELL:
             self._document = document
@@ -186,7 +180,7 @@ class NotifierUsage:
             raise LocalProtocolError(f"{reason!r} cannot be a reason")
         document = self._document
         if body is not None:
-            document = _Document(body, content_type or document.content_type)
+            document = NotifiedState(body, content_type or document.content_type)
         if self._must(NotifierInput.END) is NotifierAction.CLOSE:
             self._document = document
             final = SubscriptionState(TERMINATED, reason=reason, retry_after=retry_after)
@@ -335,7 +329,7 @@ class NotifierUsage:
 
     def _send_notify(self, state: SubscriptionState, with_body: bool, now: float) -> None:
         assert self.dialog is not None
-        document = self._document if with_body else _Document()
+        body = self._document.take_body() if with_body else b""
         request = self.dialog.make_request(
             "NOTIFY",
             headers=[
@@ -344,8 +338,8 @@ class NotifierUsage:
                 ("Subscription-State", str(state)),
                 *self._allow_events,
             ],
-            body=document.body,
-            content_type=document.content_type if document.body else None,
+            body=body,
+            content_type=self._document.content_type if body else None,
         )
         self._pacing.sent(request.cseq.number, now)
         self._requests.append((request, self.dialog))
@@ -388,7 +382,7 @@ class NotifierUsage:
             self._events.append(event)
 
     def _finish(self) -> None:
-        self._document, self._kept = _Document(), None
+        self._document, self._kept = NotifiedState(), None
         if self.dialog is not None and not self.shares_dialog:
             self._core.remove_dialog(self.dialog)
 

@@ -1,11 +1,13 @@
 """What may be said in a room: types and charsets that its clients survive. No I/O, no clock."""
 
+from collections.abc import Sequence
+
 from sylk.errors import RemoteProtocolError
 from sylk.payload.content_type import ContentType
 from sylk.payload.cpim_envelope import wrapped_content_type
 
-TYPES = ("text/*", "image/*", "application/im-iscomposing+xml")
-"""What may be wrapped: deployed clients refuse anything else."""
+ANY_TYPE = ("*",)
+"""The patterns of a room in which everything may be said that somebody can take."""
 
 _UTF_8 = ("utf-8", "utf8")
 _USUAL_TYPES = frozenset(
@@ -28,17 +30,20 @@ class Refusal(RemoteProtocolError):
         self.as_report = as_report
 
 
-def check_content(body: bytes, header_end: int, *, whole: bool) -> bytes:
+def check_content(
+    body: bytes, header_end: int, types: Sequence[str] = ANY_TYPE, *, whole: bool
+) -> bytes:
     """Return the wrapped type of a message/cpim whose MIME headers begin at `header_end`.
 
-    Of a message that is not `whole` only the beginning is here. Raises Refusal: 413 for a type
-    that is not passed on, 415 for text that is not UTF-8.
+    `types` are the patterns of what may be said. Of a message that is not `whole` only the
+    beginning is here. Raises Refusal: 413 for a type that is not passed on, 415 for text that is
+    not UTF-8; RemoteProtocolError (400) for what is no type.
     """
     content_type = wrapped_content_type(body, header_end)
-    if content_type[:5] != b"text/":
+    if content_type not in _USUAL_TYPES or types is not ANY_TYPE:
         parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
-        if not parsed.matches(TYPES):
-            raise Refusal(f"{parsed} is not passed on", _UNWANTED, as_report=True)
+        if not parsed.matches(types):
+            raise Refusal(f"{parsed} is not passed on here", _UNWANTED, as_report=True)
     # COMPAT: content that is not UTF-8, or that its charset does not fit, ends the session of
     # deployed clients that get it.
     if whole:

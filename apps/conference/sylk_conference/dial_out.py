@@ -10,8 +10,8 @@ Not on behalf of strangers can the server be made to pester anybody: see `CallQu
 
 COMPAT: display name, Subject and X-Orig-From are those of deployed servers: people know them.
 Referred-By (RFC 3892) always names who has asked, as far as we know who he is; what he has written
-there himself is a claim that we do not pass on as ours. RFC 3892 wants it copied where it is signed,
-and signatures of that kind are not in use.
+there himself is a claim that we do not pass on as ours. RFC 3892 wants it copied for the sake of
+its signature, and nobody signs it.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from sylk.errors import SessionEnded, TransportError
 from sylk.log import ApplicationLogger, logging_call
 from sylk.payload.cpim import Address
 from sylk.session import UserAgent
-from sylk_conference.call_quota import CallQuota
+from sylk_conference.dial_out_settings import DialOutSettings
 from sylk_conference.notices import name_of
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Arrival, comparable
@@ -47,20 +47,6 @@ _UNREACHABLE = 503
 
 Listener = Callable[[int, str], None]
 """Is told status and reason of a call; the reason is empty where the RFC's will do."""
-
-
-@dataclass(frozen=True, slots=True)
-class DialOutBounds:
-    """How much calling there may be."""
-
-    max_ringing: int
-    """Into one room at one time."""
-    to_one: int
-    """Of one person within ten minutes."""
-    by_one: int
-    """On behalf of one person within ten minutes."""
-    patience: float
-    """Seconds for which it rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,7 @@ class DialOut:
     def __init__(
         self,
         rooms: Rooms,
-        bounds: DialOutBounds,
+        settings: DialOutSettings,
         chatroom: tuple[str, ...],
         logger: ApplicationLogger,
         event_packages: Sequence[str] = (),
@@ -111,11 +97,11 @@ class DialOut:
         self.user_agent: UserAgent | None = None
         """By which it calls; given before anybody is called."""
         self._rooms = rooms
-        self._bounds = bounds
+        self._settings = settings
         self._chatroom = chatroom
         self._logger = logger
         self._headers = [("Allow-Events", ", ".join(event_packages))] if event_packages else []
-        self._quota = CallQuota(bounds.to_one, bounds.by_one)
+        self._quota = settings.call_quota
         self._ringing: dict[OpenRoom, dict[bytes, _Ringing]] = {}
         self._stack = AsyncExitStack()
         self._nursery: trio.Nursery | None = None
@@ -140,7 +126,7 @@ class DialOut:
 
     def wait_for_call(self, open_room: OpenRoom, invitee: Invitee) -> int | None:
         """Count a call; return None if it may be made, or in how many seconds to ask again."""
-        if len(self._ringing.get(open_room, {})) >= self._bounds.max_ringing:
+        if len(self._ringing.get(open_room, {})) >= self._settings.max_ringing:
             return RETRY_AFTER
         referrer = comparable(invitee.referrer.uri.encode("utf-8", "replace"))
         return self._quota.take(referrer, invitee.key, trio.current_time())
@@ -207,7 +193,7 @@ class DialOut:
             focus=True,
             chatroom=self._chatroom,
             on_ringing=ringing.tell,
-            timeout=self._bounds.patience,
+            timeout=self._settings.ringing_time,
             streams=True,
         )
         with self._rooms.seat_for_called(open_room) as take_seat:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sylk.settings import setting
+from sylk_conference.dial_out_settings import DialOutSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConferenceSettings:
+class ConferenceSettings(DialOutSettings):
     """What an operator can say about rooms."""
 
     max_participants: int = setting(
@@ -21,6 +22,11 @@ class ConferenceSettings:
         "The most rooms at one time. Over it an INVITE to a new one is refused with 503.",
         unit="rooms",
         minimum=1,
+    )
+    factory: str = setting(
+        "conference-factory",
+        "The user part of the address that makes a new room for each who calls it (RFC 4579"
+        " section 5.4); empty for none.",
     )
     success_reports: Literal["accepted", "any", "all"] = setting(
         "accepted",

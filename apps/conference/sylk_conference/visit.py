@@ -1,22 +1,20 @@
-"""One session's time in a room: he is greeted, what he says is switched, he leaves."""
+"""One session's time in a room: he is greeted, takes part, and leaves."""
 
 import math
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import trio
 
-from sylk.errors import RemoteProtocolError
 from sylk.log import ApplicationLogger
-from sylk.session import Broadcast, Chat, ChatMessage, MessagePiece
-from sylk_conference.content import Refusal
-from sylk_conference.large_messages import LargeMessages
+from sylk.payload.conference_info import DisconnectionMethod, Execution
+from sylk.session import Chat
 from sylk_conference.notices import name_of, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival, Participant
+from sylk_conference.switch import Switch
 
-PACE_LIMIT = 1.0
-"""Seconds for which a sender is held back at most, after each batch."""
+_FAILURE = 400
 
 
 class Visit:
@@ -32,24 +30,33 @@ class Visit:
         room, chats = open_room.room, open_room.chats
         if not chats:
             logger.info("room %s opened", room.address.uri)
-        self._participant: Participant = room.join(chat.remote, chat.claimed, arrival)
+        peer = chat.peer
+        self._participant: Participant = room.join(
+            chat.remote,
+            chat.claimed,
+            arrival,
+            accepts=() if peer is None else peer.wrapped_types,
+            takes_private=peer is None or peer.takes_private_messages,
+        )
         chats[self._participant] = chat
+        chat.on_hold_changed = partial(open_room.hold, self._participant)
+        if chat.is_held:
+            open_room.hold(self._participant, True)
+        open_room.changed(self._participant.user)
         open_room.reporting.listen_to(self._participant, chat)
         logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
 
     async def run(self) -> None:
         """Take part until the session ends."""
         open_room, participant, chat = self._open_room, self._participant, self._chat
-        find_chats = partial(open_room.chats_of, participant)
-        large = LargeMessages(open_room.room, participant, chat, find_chats, open_room.reporting)
+        switch = Switch(open_room, participant, chat, self._logger)
         try:
             self._greet()
             async for batch in chat.batches_with_pieces():
-                self._switch(self._pass_on(large, batch))
-                await self._keep_pace()
-                await large.keep_pace()
+                switch.take(batch)
+                await switch.keep_pace()
         finally:
-            large.close()
+            switch.close()
             self._leave()
 
     # Coming and going
@@ -66,6 +73,8 @@ class Visit:
         room = open_room.room
         room.leave(participant)
         del open_room.chats[participant]
+        open_room.held.pop(participant, None)
+        self._tell_watchers()
         self._logger.info(
             "%s left %s (%d sessions): %s",
             chat.remote.uri,
@@ -78,70 +87,16 @@ class Visit:
         elif participant.key not in room.people and not _is_stopping():
             open_room.tell(f"{name_of(chat.remote)} has left the room")
 
-    # Talking
-
-    def _switch(self, batch: Sequence[ChatMessage]) -> None:
-        """Decide on all that one read brought, pass it on in one go, then answer for it."""
-        open_room, sender, chat = self._open_room, self._participant, self._chat
-        now = date_time().encode()
-        accepted: list[ChatMessage] = []
-        asked: list[ChatMessage] = []
-        add = open_room.reporting.add
-        broadcast = Broadcast()
-        for message in batch:
-            try:
-                delivery = open_room.room.post(sender, message.body, message.envelope, now)
-            except RemoteProtocolError as error:
-                self._refuse(message, error)
-                continue
-            receipt = chat.receipt_of(message)
-            if delivery.recipients is None:
-                is_asked = add(broadcast, delivery.body, sender, receipt, None)
-            else:
-                # What was said before a whisper is heard before it.
-                if len(broadcast):
-                    open_room.broadcast(broadcast, sender)
-                    broadcast = Broadcast()
-                whisper = Broadcast()
-                is_asked = add(whisper, delivery.body, sender, receipt, delivery.recipients)
-                open_room.whisper(whisper, delivery.recipients)
-            (asked if is_asked else accepted).append(message)
-        if len(broadcast):
-            open_room.broadcast(broadcast, sender)
-        chat.accept(accepted)
-        if asked:
-            chat.accept(asked, report=False)
-
-    def _pass_on(
-        self, large: LargeMessages, batch: Sequence[ChatMessage | MessagePiece]
-    ) -> list[ChatMessage]:
-        """Pass on what came of large messages, and return the others."""
-        whole = [message for message in batch if isinstance(message, ChatMessage)]
-        if len(whole) < len(batch):
-            now = date_time().encode()
-            for piece in batch:
-                if isinstance(piece, MessagePiece) and (error := large.take(piece, now)):
-                    self._log_refusal(error)
-        return whole
-
-    def _log_refusal(self, error: RemoteProtocolError) -> None:
-        self._logger.info(
-            "refused a message of %s with %d: %s", self._chat.remote.uri, error.status, error
-        )
-
-    def _refuse(self, message: ChatMessage, error: RemoteProtocolError) -> None:
-        self._log_refusal(error)
-        # COMPAT: deployed clients know a malformed CPIM only as a REPORT after a 200.
-        as_report = error.as_report if isinstance(error, Refusal) else True
-        self._chat.refuse(message, error.status, as_report=as_report)
-
-    async def _keep_pace(self) -> None:
-        """Hold one sender back while most of the room is behind; a minority never slows anyone."""
-        if not self._open_room.laggards():
-            return
-        with trio.move_on_after(PACE_LIMIT):
-            while laggards := self._open_room.laggards():
-                await min(laggards, key=lambda chat: chat.backlog).wait_drained()
+    def _tell_watchers(self) -> None:
+        call, participant = self._chat.call, self._participant
+        how = DisconnectionMethod.DEPARTED
+        if participant.removed_by is not None:
+            how = DisconnectionMethod.BOOTED
+        elif call.status is not None and call.status >= _FAILURE:
+            how = DisconnectionMethod.FAILED
+        gone = Execution(datetime.now(UTC), call.reason or None, participant.removed_by)
+        self._open_room.info.departed(participant, how, gone)
+        self._open_room.changed(participant.user)
 
 
 def _is_stopping() -> bool:

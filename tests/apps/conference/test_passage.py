@@ -61,7 +61,7 @@ def test_a_private_one_is_for_its_recipients_alone() -> None:
     [
         (compose("<sip:bob@example.com>", TO_ROOM, b"x" * HEAD_SIZE), 403),
         (compose(ALICE, ["<sip:nobody@example.com>"], b"x" * HEAD_SIZE), 404),
-        (compose(ALICE, TO_ROOM, b"x" * HEAD_SIZE, "video/mp4"), 413),
+        (compose(ALICE, TO_ROOM, b"x" * HEAD_SIZE, "text/plain; charset=utf-16"), 415),
         (b"x" * HEAD_SIZE, 400),
     ],
 )

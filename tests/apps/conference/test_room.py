@@ -133,7 +133,7 @@ def test_an_odd_header_block_is_written_anew_for_strict_clients(body: bytes) -> 
         (["<sip:alice@example.com>"], ["alice"]),
         (["<sip:lobby@example.com>"], None),
         (["<sip:lobby@EXAMPLE.com;x=y>"], None),
-        (["<sip:bob@example.com>", "<sip:lobby@example.com>"], None),
+        (["<sip:lobby@example.com>", "<sip:lobby@EXAMPLE.com>"], None),
         ([], None),
     ],
 )
@@ -161,6 +161,7 @@ def test_one_other_recipient_makes_it_private(to: list[str], to_whom: list[str] 
         ("<sip:alice@example.com>", ["<sip:dave@example.com>"], 404),
         ("<sip:alice@example.com>", ["<sip:Bob@example.com>"], 404),
         ("<sip:alice@example.com>", ["<sip:lobby"], 400),
+        ("<sip:alice@example.com>", ["<sip:bob@example.com>", "<sip:lobby@example.com>"], 403),
     ],
 )
 def test_a_forged_sender_and_an_absent_recipient_are_refused(
@@ -172,6 +173,69 @@ def test_a_forged_sender_and_an_absent_recipient_are_refused(
     assert caught.value.status == status
     # These are refused in the response itself, aloud.
     assert not (isinstance(caught.value, Refusal) and caught.value.as_report)
+
+
+# Types
+
+
+def room_of(**accepts: tuple[str, ...]) -> tuple[Room, dict[str, Participant]]:
+    """Return a room of people whose clients take these types."""
+    room = Room(ROOM)
+    return room, {
+        name: room.join(Address(f"sip:{name}@example.com"), accepts=types)
+        for name, types in accepts.items()
+    }
+
+
+def test_who_does_not_take_a_type_gets_its_text() -> None:
+    room, people = room_of(alice=(), bob=("text/*", "image/*"), carol=("text/plain",), dave=())
+    body = compose("<sip:alice@example.com>", [], b"<p>hello</p>", "text/html")
+    delivery = post(room, people["alice"], body)
+    assert delivery.recipients == [people["bob"], people["dave"]]
+    assert CpimMessage.parse(delivery.body).content == b"<p>hello</p>"
+    assert delivery.alternative is not None
+    assert delivery.alternative.recipients == [people["carol"]]
+    instead = CpimMessage.parse(delivery.alternative.body)
+    assert instead.content == b"hello"
+    assert instead.content_type.startswith("text/plain")
+    assert instead.from_ == Address("sip:alice@example.com")
+    # Who takes all that is said gets it with everybody else.
+    assert post(room, people["alice"], compose(None, [])).recipients is None
+
+
+def test_what_has_no_text_is_left_out_for_who_does_not_take_it() -> None:
+    room, people = room_of(alice=(), bob=("text/*", "image/*"), carol=("text/plain",))
+    delivery = post(room, people["alice"], compose(None, [], b"iVBORw0KGgo=", "image/png"))
+    assert delivery.recipients == [people["bob"]]
+    assert delivery.alternative is None
+    # The sender's own client needs not to take what it sends.
+    delivery = post(room, people["carol"], compose(None, [], b"iVBORw0KGgo=", "image/png"))
+    assert delivery.recipients is None or people["carol"] not in delivery.recipients
+
+
+def test_what_nobody_takes_is_refused_aloud() -> None:
+    room, people = room_of(alice=(), bob=("text/plain",), carol=("text/plain",))
+    body = compose(None, [], b"iVBORw0KGgo=", "image/png")
+    with pytest.raises(Refusal) as caught:
+        post(room, people["alice"], body)
+    assert caught.value.status == 415
+    assert caught.value.as_report
+    whisper = compose(None, ["<sip:bob@example.com>"], b"iVBORw0KGgo=", "image/png")
+    with pytest.raises(Refusal):
+        post(room, people["alice"], whisper)
+    # The one who could not take it has gone, one who can has come.
+    room.leave(people["bob"])
+    dave = room.join(Address("sip:dave@example.com"))
+    assert post(room, people["alice"], body).recipients == [dave]
+
+
+def test_a_room_may_take_some_types_only() -> None:
+    room = Room(ROOM, types=("text/plain",))
+    alice = room.join(PEOPLE["alice"])
+    assert post(room, alice, compose(None, [])).recipients is None
+    with pytest.raises(Refusal) as caught:
+        post(room, alice, compose(None, [], b"<p>", "text/html"))
+    assert caught.value.status == 413
 
 
 # Anything
@@ -324,7 +388,7 @@ class RoomMachine(RuleBasedStateMachine):
             "no colon": (b"nonsense\r\n\r\n\r\nhello", 400),
             "two From": (compose(own, [], extra=(f"From: {own}",)), 400),
             "empty": (b"", 400),
-            "type": (compose(own, [], b"x", "application/x"), 413),
+            "type": (compose(own, [], b"x", "application"), 400),
         }[kind]
         with pytest.raises(RemoteProtocolError) as caught:
             post(self.room, client.participant, body)
