@@ -25,7 +25,7 @@ from sylk_conference.factory import Factory
 from sylk_conference.info import About, RoomInfo
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Arrival, Participant, key_of
-from sylk_conference.permissions import ParticipantsInvite
+from sylk_conference.permissions import ParticipantsInvite, Permissions
 from sylk_conference.presence import PresenceWatching
 from sylk_conference.referrals import Referrals
 from sylk_conference.reporting import Reporting
@@ -63,7 +63,7 @@ class Conference(Application):
             self._rooms,
             self._dial_out,
             self._factory,
-            lambda _address: ParticipantsInvite(),
+            self.permissions_of,
             self.logger,
         )
         self._stack = AsyncExitStack()
@@ -128,6 +128,10 @@ class Conference(Application):
         """Have somebody called into a room, or put out of it."""
         place = self._rooms.place_of(referral.call)
         await self._referrals.handle(referral, place or _room_at(str(referral.request_uri.aor)))
+
+    def permissions_of(self, _address: Address) -> Permissions:
+        """Return who may have others called into the room of an address, or put out of it."""
+        return ParticipantsInvite()
 
     def _place_of(self, invitation: Invitation) -> Address:
         """Return the room that an invitation leads to: that of the call that it names, or its own.

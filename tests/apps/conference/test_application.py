@@ -171,7 +171,7 @@ async def test_the_offer_may_be_left_to_the_room() -> None:
         assert "the first one here" in await caller.hear_notice()
 
 
-@pytest.mark.parametrize("method", ["SUBSCRIBE", "REFER", "MESSAGE"])
+@pytest.mark.parametrize("method", ["SUBSCRIBE", "MESSAGE"])
 async def test_other_requests_are_refused_for_good(method: str) -> None:
     async with running_server() as server, Caller(server) as caller:
         assert (await caller.ask(method, "Event: conference")).status in (405, 489)
