@@ -102,7 +102,7 @@ class Server:
                     self._has_served.set()
             finally:
                 self.tracer.close()
-            # What the applications have called and subscribed to has been ended by now too.
+            # What the applications have subscribed to has just been ended by us.
             with trio.move_on_at(self._grace_end):
                 await self.endpoint.wait_calls_over()
             transports.cancel_scope.cancel()
@@ -151,7 +151,10 @@ class Server:
             self.endpoint.is_stopping = True
             serving.cancel_scope.cancel()
         self.endpoint.end_subscriptions()
+        self.endpoint.end_calls()
         self._grace_end = trio.current_time() + STOP_GRACE
+        with trio.move_on_at(self._grace_end):
+            await self.endpoint.wait_calls_over()
 
     def _log_start(self) -> None:
         for transport, (host, port) in self.endpoint.transports.listening:

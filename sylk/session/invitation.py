@@ -13,7 +13,7 @@ from sylk.net.msrp_watch import SessionCall
 from sylk.payload.cpim import Address
 from sylk.session.call import Call
 from sylk.session.chat import Chat
-from sylk.session.endpoint import Endpoint
+from sylk.session.endpoint import STOPPING, Endpoint
 from sylk.session.establish import establish
 from sylk.session.identity import identity_of
 from sylk.session.takeover import REPLACED, Takeover
@@ -257,6 +257,6 @@ class Acceptance:
         if not chat.call.is_over:
             status = None
             if self._endpoint.is_stopping:
-                reason, status = "The server stops", 503
+                reason, status = STOPPING, 503
             chat.call.hang_up(reason, status)
         self._endpoint.release(chat.call, chat.session)
