@@ -80,12 +80,13 @@ def build_config(raw: RawConfig) -> ServerConfig:
         name: kind(raw.section(kind.settings_class, name.capitalize()))
         for name, kind in types.items()
     }
+    extensions = sorted({tag for one in applications.values() for tag in one.extensions})
     _check_tls(raw, msrp, tls)
     policy = admission_policy(raw, server, sip, tls)
     files = _certificate_files(server, sip, msrp, tls)
     endpoint = EndpointSettings(
         name=f"Sylk/{__version__}",
-        extensions=("replaces", "join", "nosub"),
+        extensions=("replaces", "join", "nosub", *extensions),
         tls=None if files is None else _tls_contexts(files, tls),
         subscriptions=subscription_bounds(sip),
         refusal_lines=sip.max_refusal_lines,

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from sylk.application import Application
+from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
 from sylk_conference.dial_out import DialOut
@@ -27,6 +28,7 @@ from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Arrival, Participant, key_of
 from sylk_conference.permissions import ParticipantsInvite, Permissions
 from sylk_conference.presence import PresenceWatching
+from sylk_conference.recipients import call_recipients, recipients_of
 from sylk_conference.referrals import Referrals
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
@@ -41,6 +43,7 @@ ROOM_NAME = "Conference Room"
 NOTIFY_INTERVAL = 1.0
 """Seconds between two documents that tell the state of a room."""
 
+_NOT_ALLOWED = 405
 _NOT_OPEN = 480
 
 
@@ -51,6 +54,7 @@ class Conference(Application):
     settings_class = ConferenceSettings
     settings: ConferenceSettings
     event_packages = ("conference", "presence")
+    extensions = ("recipient-list-invite",)
 
     def __init__(self, settings: ConferenceSettings) -> None:
         super().__init__(settings)
@@ -106,15 +110,28 @@ class Conference(Application):
         if replaced is None and (status := self._rooms.refusal(address)) is not None:
             await invitation.reject(status)
             return
+        try:
+            permissions = self.permissions_of(address)
+            uris = recipients_of(invitation, permissions, self.settings.max_recipients)
+        except RemoteProtocolError as error:
+            self.logger.info("refused the list of %s: %s", invitation.sender.uri, error)
+            await invitation.reject(error.status)
+            return
         with self._rooms.seat(address, invitation.call, replaced) as open_room:
+            if self._calls_factory(invitation):
+                self._rooms.find_by_name(address)
             async with invitation.accept(
                 focus=True, chatroom=CHATROOM, local=address, streams=True, allow_join=True
             ) as chat:
+                call_recipients(self._rooms, self._dial_out, open_room, chat, uris)
                 await self._take_part(open_room, chat)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
         """Tell who is in a room, or whether it is open."""
-        address = _room_at(str(subscription.request_uri.aor))
+        if self._factory.is_named(subscription.request_uri.user):
+            await subscription.reject(_NOT_ALLOWED)
+            return
+        address = self._room_at(subscription)
         if (subscription.event or "").lower() == "presence":
             await self._presence.accept(address, subscription)
             return
@@ -127,7 +144,7 @@ class Conference(Application):
     async def handle_referral(self, referral: ReferralRequest) -> None:
         """Have somebody called into a room, or put out of it."""
         place = self._rooms.place_of(referral.call)
-        await self._referrals.handle(referral, place or _room_at(str(referral.request_uri.aor)))
+        await self._referrals.handle(referral, place or self._room_at(referral))
 
     def permissions_of(self, _address: Address) -> Permissions:
         """Return who may have others called into the room of an address, or put out of it."""
@@ -139,7 +156,17 @@ class Conference(Application):
         The room of another call is known by the address of that one.
         """
         place = self._rooms.place_of(invitation.replaces or invitation.joins)
-        return place or _room_at(str(invitation.request_uri.aor))
+        if place is None and self._calls_factory(invitation):
+            place = _address(self._factory.new_room(str(invitation.request_uri.aor)))
+        return place or self._room_at(invitation)
+
+    def _calls_factory(self, invitation: Invitation) -> bool:
+        is_named = self._factory.is_named(invitation.request_uri.user)
+        return is_named and not (invitation.replaces or invitation.joins)
+
+    def _room_at(self, request: Invitation | SubscriptionRequest | ReferralRequest) -> Address:
+        uri = request.request_uri
+        return self._rooms.made(uri.user) or _address(str(uri.aor))
 
     async def _take_part(self, open_room: OpenRoom, chat: Chat) -> None:
         if not chat.takes_cpim:
@@ -170,5 +197,5 @@ class Conference(Application):
         self.user_agent.set_alarm((self.name, key), deadline, ring)
 
 
-def _room_at(uri: str) -> Address:
+def _address(uri: str) -> Address:
     return Address(uri, ROOM_NAME)

@@ -33,6 +33,8 @@ class Rooms:
         """Into which room each call leads."""
         self._taken: set[Call] = set()
         """The calls whose seat somebody is about to take."""
+        self._made: dict[bytes, Address] = {}
+        """The open rooms of the factory by the user part of their address."""
 
     def __len__(self) -> int:
         """Return how many rooms are open."""
@@ -44,6 +46,14 @@ class Rooms:
     def get(self, address: Address) -> OpenRoom | None:
         """Return the room of an address, None if it is not open."""
         return self._rooms.get(key_of(address))
+
+    def made(self, user: str | None) -> Address | None:
+        """Return the address of the room that the factory has made by this name, if it is open."""
+        return self._made.get((user or "").encode("utf-8", "replace"))
+
+    def find_by_name(self, address: Address) -> None:
+        """Have the open room of an address, made by the factory, found by its name alone."""
+        self._made[key_of(address).rpartition(b"@")[0]] = address
 
     def place_of(self, call: Call | None) -> Address | None:
         """Return the address of the room that a call leads into."""
@@ -117,6 +127,7 @@ class Rooms:
         if not open_room.seats:
             key = key_of(open_room.room.address)
             del self._rooms[key]
+            self._made.pop(key.rpartition(b"@")[0], None)
             open_room.close()
             self._changed(key)
         elif open_room.seats == open_room.called and open_room.on_deserted is not None:
