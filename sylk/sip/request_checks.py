@@ -40,6 +40,8 @@ Screen = Callable[[Request], None]
 It is asked before there is a transaction, so that of what it refuses nothing is kept or repeated.
 """
 
+_UNSUPPORTED_TYPE = 415
+
 RECIPIENT_LIST_INVITE = "recipient-list-invite"
 """The option tag of an INVITE with a list of people to be called (RFC 5366)."""
 
@@ -117,10 +119,14 @@ def _check_body(request: Request, capabilities: Capabilities) -> None:
             take_parts(request, types, lists=_takes_lists(request, capabilities))
         else:
             _check_type(request, types, capabilities)
-    except RemoteProtocolError:
-        if not _is_optional(request):
+    except RemoteProtocolError as error:
+        if _is_optional(request):
+            request.body = b""
+        elif error.status == _UNSUPPORTED_TYPE and not error.headers:
+            accepted = [capabilities.accept_header_of(request.method)]
+            raise RemoteProtocolError(str(error), error.status, accepted) from None
+        else:
             raise
-        request.body = b""
 
 
 def _check_disposition(request: Request) -> None:
