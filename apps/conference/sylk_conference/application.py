@@ -261,7 +261,8 @@ class Conference(Application):
             partial_state=of_room.partial_notifications,
         )
         history = RoomHistory(room, self._history)
-        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers)
+        set_alarm = partial(self._set_alarm, ("notifications", key))
+        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, set_alarm)
         open_room.on_put_out = partial(self._dial_out.cancel, open_room)
         return open_room
 

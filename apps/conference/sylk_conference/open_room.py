@@ -1,10 +1,12 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
+from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
+from sylk_conference.aggregation import Aggregation, SetAlarm
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
@@ -42,6 +44,9 @@ class OpenRoom:
     history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
+    set_alarm: InitVar[SetAlarm]
+    """By which notifications that were gathered are sent."""
+    aggregation: Aggregation = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
     on_changed: Callable[[], None] | None = None
@@ -56,6 +61,9 @@ class OpenRoom:
     """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
+
+    def __post_init__(self, set_alarm: SetAlarm) -> None:
+        self.aggregation = Aggregation(set_alarm, self.send)
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
@@ -151,6 +159,14 @@ class OpenRoom:
         broadcast.add(notice(self.room.address, text, date_time()))
         self.whisper(broadcast, participants)
 
+    def send(self, user: User, content_type: str, content: bytes) -> None:
+        """Send something to one person in the name of the room."""
+        to = user.shown_address
+        message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        broadcast = Broadcast()
+        broadcast.add(message.render())
+        self.whisper(broadcast, user.participants)
+
     def put_out(self, key: bytes, reason: str, by: str) -> bool:
         """Put somebody, by his user@host, out with all his clients, and tell him why.
 
@@ -181,6 +197,7 @@ class OpenRoom:
         """Tell nothing any more: nobody is here."""
         self.reporting.close()
         self.watchers.end()
+        self.aggregation.close()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""

@@ -27,6 +27,8 @@ MODERATOR = ("moderator", "participant")
 PARTICIPANT = ("participant",)
 """The roles of people (RFC 4575 section 5.6.3)."""
 
+NOTIFICATION = b"message/imdn+xml"
+
 _FORBIDDEN = 403
 _UNSUPPORTED = 415
 
@@ -149,7 +151,10 @@ class Room:
             return Delivery(body, [], content_type=content_type, is_command=True)
         check(policy.takes_size(len(body)))
         recipients = self._addressing.recipients(sender, envelope.to_lines)
-        if recipients is not None:
+        if recipients is not None and content_type.startswith(NOTIFICATION):
+            # What became of a message is told where nobody may whisper, and to its sender alone.
+            recipients = [one for one in recipients if one.user is not sender.user]
+        elif recipients is not None:
             self._check_whisper(sender, recipients)
         head = self._new_head(sender, envelope, now, body, is_private=recipients is not None)
         said = body if head is None else head + body[envelope.header_end :]

@@ -29,7 +29,7 @@ from sylk_conference.moderation import Moderation
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Participant
 from sylk_conference.policy import Denial
-from sylk_conference.room import Delivery, asker_of
+from sylk_conference.room import NOTIFICATION, Delivery, asker_of
 from sylk_conference.showing import show
 
 PACE_LIMIT = 1.0
@@ -139,6 +139,9 @@ class Switch:
                 self._refuse(message, error)
                 continue
             said.append(delivery)
+            if delivery.is_private and self._gather(delivery, message):
+                accepted.append(message)
+                continue
             receipt = chat.receipt_of(message)
             if delivery.recipients is None:
                 is_asked = self._add(broadcast, delivery, receipt)
@@ -208,6 +211,16 @@ class Switch:
             return
         self._chat.answer_nickname(request, _OK)
         self._open_room.changed(self._participant.user)
+
+    def _gather(self, delivery: Delivery, message: ChatMessage) -> bool:
+        """Let a notification wait for others, in a large room; tells whether it does."""
+        if not delivery.recipients or not delivery.content_type.startswith(NOTIFICATION):
+            return False
+        user, aggregation = delivery.recipients[0].user, self._open_room.aggregation
+        if not aggregation.takes(user, len(self._open_room.chats)):
+            return False
+        aggregation.add(user, message.content, trio.current_time())
+        return True
 
     def _add(self, broadcast: Broadcast, delivery: Delivery, receipt: Receipt) -> bool:
         """Add a message; returns whether its success is reported later."""
