@@ -156,7 +156,8 @@ async def test_a_disk_that_hangs_holds_nobody_for_long(opened: Open, log: Log) -
     assert len(log.lines) == 2
 
 
-async def test_a_server_ends_though_its_disk_hangs(opened: Open, log: Log) -> None:
+@pytest.mark.parametrize("under_way", [False, True])
+async def test_a_server_ends_though_its_disk_hangs(opened: Open, log: Log, under_way: bool) -> None:
     limits = HistoryLimits(age=0, patience=0.1)
     async with opened(limits=limits) as store:
         await say(store, "one")
@@ -164,8 +165,12 @@ async def test_a_server_ends_though_its_disk_hangs(opened: Open, log: Log) -> No
         other.execute("BEGIN EXCLUSIVE")
         answered = trio.Event()
         store.add(record("two"), answered.set)
+        if under_way:
+            await trio.testing.wait_all_tasks_blocked()
     assert answered.is_set()
-    assert [line for line in log.lines if "without the disk having answered" in line]
+    assert any("without the disk having answered" in line for line in log.lines)
+    # Its patience ended, not the lock.
+    assert not any("locked" in line for line in log.lines)
     other.close()
 
 
@@ -199,16 +204,20 @@ async def test_a_full_disk_passes_and_what_did_not_fit_is_counted(
             await say(store, "x" * 100_000)
             await log.wait_for("history is off: ")
             await say(store, *(str(number) * 100_000 for number in range(1, 9)))
+            for _ in range(2000):
+                store.add(record(""))
             # Comings and goings that do not fit are made good by who is there in the end.
+            for _ in range(2):
+                store.leave(store.enter(ROOM, "carol@example.com"))
             bob = store.enter(ROOM, BOB)
             store.leave(visit)
             assert texts(await store.latest(ROOM, 1)) == ["one"]
             assert await store.replay(bob, 1)
             filler.unlink()
             line = await log.wait_for("on again")
-            assert int(line.split(":")[1].split()[0]) >= 6
+            assert int(line.split(":")[1].split()[0]) > 1000
             await say(store, "last")
-            kept = texts(await store.latest(ROOM, 100))
+            kept = texts(await store.latest(ROOM, 5000))
             assert kept[0] == "one"
             assert kept[-1] == "last"
             assert "last" in texts(await store.latest(ROOM, 1, attendee=BOB))
@@ -268,7 +277,8 @@ async def test_damage_that_a_reader_finds_is_put_aside(
             await store.latest(ROOM, 200)
         await say(store, "one")
         assert texts(await store.latest(ROOM, 5)) == ["one"]
-    assert sum("damaged" in name for name in names_in(tmp_path)) == 1
+    aside = [name for name in names_in(tmp_path) if "damaged" in name]
+    assert len([name for name in aside if not name.endswith(("-wal", "-shm"))]) == 1
 
 
 async def test_senders_wait_while_too_much_is_on_its_way(opened: Open) -> None:

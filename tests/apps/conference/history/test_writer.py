@@ -122,6 +122,15 @@ def test_who_is_present_stands_for_all_that_got_lost(desk: Desk) -> None:
     assert desk.kept("new") == ["two"]
 
 
+def test_a_room_that_was_swept_away_begins_anew(desk: Desk) -> None:
+    desk.say("one")
+    while desk.writer.sweep(NOW + 10 * 86400):
+        pass
+    assert desk.kept() == []
+    desk.say("two")
+    assert desk.kept() == ["two"]
+
+
 def test_a_file_that_is_gone_is_begun_anew(desk: Desk) -> None:
     visit = Visit(ROOM, "alice")
     desk.writer.write([Enter(visit, NOW), record("one")], NOW)
