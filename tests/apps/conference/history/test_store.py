@@ -237,9 +237,10 @@ async def test_a_read_only_disk_passes(opened: Open, log: Log, tmp_path: Path) -
             assert texts(await store.latest(ROOM, 5)) == ["one"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 async def test_a_folder_that_is_not_ours_passes(opened: Open, log: Log, tmp_path: Path) -> None:
     os.chmod(tmp_path, 0o500)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("root may write everywhere")
     async with opened() as store:
         await say(store, "one")
         await log.wait_for("history is off: ")
