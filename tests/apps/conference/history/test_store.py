@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 from sylk_conference.history import HistoryLimits, HistoryStore
+from sylk_conference.history.store import SWEEP_ROWS
 
 from tests.apps.conference.history.disks import (
     PATIENCE,
@@ -318,11 +319,43 @@ async def test_what_follows_may_say_something_itself(opened: Open) -> None:
         assert texts(await store.latest(ROOM, 5)) == ["one", "two"]
 
 
+async def test_a_reader_does_not_wait_for_a_disk_that_hangs(
+    opened: Open, log: Log, tmp_path: Path
+) -> None:
+    async with opened() as store:
+        await say(store, "one")
+    with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        store = HistoryStore(tmp_path / "history.db", HistoryLimits(patience=0.1), log.logger)
+        for _ in range(2):
+            assert await store.latest(ROOM, 5) == []
+        assert log.lines == ["history cannot be read: the disk does not answer"]
+        other.execute("ROLLBACK")
+
+
+async def test_tidying_up_can_wait(opened: Open, log: Log) -> None:
+    async with opened(limits=HistoryLimits(age=0, count=10)) as store:
+        await say(store, "one")
+        refusal = "BEFORE DELETE ON records BEGIN SELECT RAISE(ABORT, 'not now'); END"
+        with closing(sqlite3.connect(store.path)) as other:
+            other.execute(f"CREATE TRIGGER no {refusal}")
+            other.commit()
+        # So many that the sweep is due at once.
+        await say(store, *map(str, range(2 * SWEEP_ROWS)))
+        await log.wait_for("history cannot be tidied up: not now")
+        await say(store, "still kept")
+        assert store.is_on
+        assert texts(await store.latest(ROOM, 1)) == ["still kept"]
+
+
 async def test_old_records_go_by_themselves(opened: Open) -> None:
     limits = HistoryLimits(age=0, count=100)
     async with opened(limits=limits) as store:
-        # Beyond SWEEP_ROWS, so that it is not waited for.
-        await say(store, *map(str, range(6000)))
-        while len(kept := await store.latest(ROOM, 10_000)) > 100:
+        # So many that a sweep is due at once; what comes while it goes on is for the next.
+        said = [str(number) for number in range(2 * SWEEP_ROWS)]
+        await say(store, *said)
+        while len(kept := await store.latest(ROOM, 10_000)) > SWEEP_ROWS + 1000:
             await trio.lowlevel.checkpoint()
-        assert texts(kept) == [*map(str, range(5900, 6000))]
+        assert len(kept) >= 100
+        assert texts(kept) == said[-len(kept) :]
