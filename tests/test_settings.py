@@ -101,6 +101,9 @@ def test_what_needs_a_restart_keeps_its_value_and_the_rest_is_taken_up() -> None
         ("Lobby@Example.COM", "Lobby@example.com"),
         ("lobby@[2001:DB8::1]", "lobby@2001:db8::1"),
         ("a@b@c", "a@b@c"),
+        ("sip:lobby@Example.com", "lobby@example.com"),
+        ("SIPS:caf%C3%A9@example.com", "café@example.com"),
+        ("café@example.com", "café@example.com"),
     ],
 )
 def test_an_address_is_looked_up_whatever_the_case_of_its_host(address: str, key: str) -> None:
