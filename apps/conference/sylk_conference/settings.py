@@ -173,16 +173,9 @@ class RoomSettings:
     )
     history_count: int = setting(
         10_000,
-        "The most messages that are kept. Over it the oldest goes.",
+        "The most messages of one room that are kept. Over it the oldest goes.",
         unit="messages",
         minimum=1,
-        restart=False,
-    )
-    history_size: Bytes = setting(
-        64 * 1024**2,
-        "How much the messages that are kept may take. Over it the oldest goes.",
-        unit="bytes",
-        minimum=64 * 1024,
         restart=False,
     )
     history_replay: int = setting(
@@ -256,6 +249,13 @@ class ConferenceSettings(RoomSettings):
         Path("var/spool/history"),
         "The folder for the messages that are kept. A relative path starts from the folder in "
         "which the server is started.",
+    )
+    history_size: Bytes = setting(
+        1024**3,
+        "How much the messages that are kept may take, of all rooms together. Over it the oldest "
+        "go, whichever room they are of.",
+        unit="bytes",
+        minimum=1024**2,
     )
     success_reports: Literal["accepted", "any", "all"] = setting(
         "accepted",
