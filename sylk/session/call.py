@@ -57,6 +57,8 @@ class Call:
         """Called when the peer begins to hold us, so that it must not be sent anything, or ends."""
         self.on_reoffered: Callable[[int], None] | None = None
         """Called with the final status of `hold`, `resume` or `reoffer`; only a 2xx changed."""
+        self.on_refer: Callable[[Call, IncomingRequest], None] | None = None
+        """Called with each REFER inside the call, to answer it; without it they are refused."""
         self.peer: NameAddr = (
             usage.request.to if usage.server_transaction is None else usage.request.from_
         )
@@ -164,6 +166,9 @@ class Call:
 
     def receive_request(self, incoming: IncomingRequest, now: float) -> None:
         """Take a request inside the dialog."""
+        if incoming.request.method == "REFER" and self.on_refer is not None and not self.is_over:
+            self.on_refer(self, incoming)
+            return
         self.usage.receive_request(incoming, now)
         self._outlet.settle(self)
 

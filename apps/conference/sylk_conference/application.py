@@ -9,17 +9,25 @@ Somebody whose network is gone leaves at once where that can be seen, and after 
 `keepalive_interval` and 30 seconds, or `outbox_timeout` if there is something to be sent to him.
 """
 
+import secrets
 from collections.abc import Callable, Hashable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
+from types import TracebackType
+from typing import Self
 
 from sylk.application import Application
 from sylk.payload.cpim import Address
-from sylk.session import Chat, Invitation, SubscriptionRequest
+from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
+from sylk_conference.dial_out import DialOut
+from sylk_conference.factory import Factory
 from sylk_conference.info import About, RoomInfo
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Arrival, Participant, key_of
+from sylk_conference.permissions import ParticipantsInvite, Permissions
 from sylk_conference.presence import PresenceWatching
+from sylk_conference.referrals import Referrals
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
 from sylk_conference.rooms import Rooms
@@ -49,6 +57,31 @@ class Conference(Application):
         self._rooms = Rooms(settings, self._open)
         self._presence = PresenceWatching(self._rooms, NOTIFY_INTERVAL, self._set_alarm)
         self._rooms.on_changed = self._presence.changed
+        self._factory = Factory(settings.factory, secrets.randbelow)
+        self._dial_out = DialOut(self._rooms, settings, CHATROOM, self.logger, self.event_packages)
+        self._referrals = Referrals(
+            self._rooms,
+            self._dial_out,
+            self._factory,
+            self.permissions_of,
+            self.logger,
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        self._dial_out.user_agent = self.user_agent
+        await self._stack.enter_async_context(self._dial_out)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the calls of the rooms."""
+        await self._stack.__aexit__(kind, error, traceback)
 
     @property
     def room_count(self) -> int:
@@ -90,6 +123,15 @@ class Conference(Application):
             await subscription.reject(_NOT_OPEN)
             return
         await open_room.watchers.accept(subscription)
+
+    async def handle_referral(self, referral: ReferralRequest) -> None:
+        """Have somebody called into a room, or put out of it."""
+        place = self._rooms.place_of(referral.call)
+        await self._referrals.handle(referral, place or _room_at(str(referral.request_uri.aor)))
+
+    def permissions_of(self, _address: Address) -> Permissions:
+        """Return who may have others called into the room of an address, or put out of it."""
+        return ParticipantsInvite()
 
     def _place_of(self, invitation: Invitation) -> Address:
         """Return the room that an invitation leads to: that of the call that it names, or its own.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sylk.session import Broadcast, Chat
+from sylk.session import Broadcast, Call, Chat
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
@@ -28,7 +28,7 @@ def date_time() -> str:
     return datetime.now(UTC).isoformat()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OpenRoom:
     """A room and the chats of those who are in it."""
 
@@ -44,6 +44,12 @@ class OpenRoom:
     """Called when people come or go."""
     seats: int = 0
     """How many are here or on their way in."""
+    called: int = 0
+    """How many of these are being called, and have not answered yet."""
+    calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
+    """The sessions that are here or on their way in, each with user@host of its person."""
+    on_deserted: Callable[[], None] | None = None
+    """Called when only those are left who are being called."""
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
