@@ -253,13 +253,6 @@ class ConferenceSettings(RoomSettings, DialOutSettings):
         unit="bytes",
         minimum=1024**2,
     )
-    history_size: Bytes = setting(
-        1024**3,
-        "How much the messages that are kept may take, of all rooms together. Over it the oldest "
-        "go, whichever room they are of.",
-        unit="bytes",
-        minimum=1024**2,
-    )
     success_reports: Literal["accepted", "any", "all"] = setting(
         "accepted",
         "When a sender who asks for it is told that his message was delivered: once the room has"

@@ -88,9 +88,6 @@ def test_where_other_servers_count_messages_by_this_name() -> None:
 
 def test_all_that_a_room_can_say_is_taken_up_while_the_server_runs() -> None:
     assert [one.name for one in settings_of(RoomSettings) if one.facts.restart] == []
-    # What an open file depends on is not.
-    waiting = [one.name for one in settings_of(ConferenceSettings) if one.facts.restart]
-    assert waiting == ["history_dir", "history_size"]
 
 
 def test_every_default_can_be_written_and_read() -> None:
