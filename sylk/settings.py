@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sylk.setting_types import (
     ANY_NETWORK,
@@ -49,6 +49,7 @@ __all__ = [
     "SettingType",
     "Update",
     "address_key",
+    "address_uri",
     "near_miss",
     "setting",
     "settings_of",
@@ -59,6 +60,8 @@ T = TypeVar("T")
 Section = TypeVar("Section", bound="DataclassInstance")
 
 _KEY = "sylk.setting"
+_USER_SAFE = "!*'()&=+$,;?/"
+"""What a user may hold without an escape, beside letters, digits and "_.-~" (RFC 3261 25.1)."""
 _SCHEME = re.compile(r"\Asips?:", re.IGNORECASE)
 
 
@@ -191,6 +194,13 @@ def address_key(address: str) -> str:
     if not user or not host or set(address) & set(" \t<>"):
         raise ValueError("is no address such as lobby@example.com")
     return f"{user}@{host}"
+
+
+def address_uri(key: str) -> str:
+    """Return the SIP URI of an address that is written as `address_key` does."""
+    user, _, host = key.rpartition("@")
+    escaped = quote(user, safe=_USER_SAFE, errors="surrogateescape")
+    return f"sip:{escaped}@[{host}]" if ":" in host else f"sip:{escaped}@{host}"
 
 
 class AddressSettings(Generic[T]):

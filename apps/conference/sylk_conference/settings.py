@@ -244,7 +244,6 @@ class ConferenceSettings(RoomSettings, DialOutSettings):
         "conference-factory",
         "The user part of the address that makes a new room for each who calls it (RFC 4579 "
         "section 5.4); empty for none.",
-        restart=False,
     )
     history_size: Bytes = setting(
         1024**3,

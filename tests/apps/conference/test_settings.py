@@ -91,7 +91,11 @@ def test_all_that_a_room_can_say_is_taken_up_while_the_server_runs() -> None:
     assert [one.name for one in settings_of(RoomSettings) if one.facts.restart] == []
     # What is of all rooms together may wait for a restart.
     waiting = [one.name for one in settings_of(ConferenceSettings) if one.facts.restart]
-    assert waiting == [*(one.name for one in settings_of(DialOutSettings)), "history_size"]
+    assert waiting == [
+        *(one.name for one in settings_of(DialOutSettings)),
+        "factory",
+        "history_size",
+    ]
 
 
 def test_every_default_can_be_written_and_read() -> None:
