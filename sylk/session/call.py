@@ -218,7 +218,7 @@ class Call:
             case Established():
                 self.is_established = True
                 # The offer has been read, and the INVITE is kept for as long as the call lasts.
-                self.request.body = b""
+                self.request.body, self.request.parts = b"", ()
                 self.request.headers.forget_lookups()
                 self.settled.set()
             case Ringing(status):

@@ -20,6 +20,8 @@ PACE_BYTES = 256 * 1024
 MISSED_SIZE = 256 * 1024
 """Bytes of messages that are kept for somebody who is not listening."""
 
+_REMOVED = 403
+
 
 def date_time() -> str:
     """Return now as messages tell it (RFC 3862 section 4.1)."""
@@ -50,6 +52,8 @@ class OpenRoom:
     """How many of these are being called, and have not answered yet."""
     calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
     """The sessions that are here or on their way in, each with user@host of its person."""
+    on_put_out: Callable[[bytes, str], bool] | None = None
+    """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
 
@@ -140,6 +144,29 @@ class OpenRoom:
         broadcast = Broadcast()
         broadcast.add(notice(self.room.address, text, date_time()))
         self.broadcast(broadcast, about)
+
+    def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
+        """Say something in the name of the room to these alone."""
+        broadcast = Broadcast()
+        broadcast.add(notice(self.room.address, text, date_time()))
+        self.whisper(broadcast, participants)
+
+    def put_out(self, key: bytes, reason: str, by: str) -> bool:
+        """Put somebody, by his user@host, out with all his clients, and tell him why.
+
+        `by` is the URI of who wants it. Whoever is being called is called no more. Returns whether
+        there was anything to do.
+        """
+        is_called = self.on_put_out is not None and self.on_put_out(key, reason)
+        user = self.room.people.get(key)
+        if user is not None:
+            self.tell_some(reason, user.participants)
+            for participant in user.participants:
+                participant.removed_by = by
+        calls = [call for call, person in self.calls.items() if person == key]
+        for call in calls:
+            call.hang_up(reason, _REMOVED)
+        return bool(calls) or is_called
 
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None

@@ -16,6 +16,7 @@ from sylk.payload.cpim_envelope import line_uri, render_envelope
 from sylk_conference.addressing import Addressing
 from sylk_conference.alternatives import PLAIN, text_alternative
 from sylk_conference.audience import Audience, takes
+from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.content import Refusal, check, check_content
 from sylk_conference.nicknames import Nicknames
 from sylk_conference.people import Arrival, Participant, People, User, comparable, key_of
@@ -39,6 +40,8 @@ class Delivery:
     is_private: bool = False
     content_type: bytes = b""
     """The type of what is wrapped."""
+    is_command: bool = False
+    """True for what is for the room itself to do."""
     alternative: "Delivery | None" = None
     """What those get who do not take the type."""
 
@@ -142,6 +145,8 @@ class Room:
         content_type = check_content(
             body, envelope.header_end, policy.settings.content_types, whole=whole
         )
+        if content_type.startswith(COMMAND_TYPE):
+            return Delivery(body, [], content_type=content_type, is_command=True)
         check(policy.takes_size(len(body)))
         recipients = self._addressing.recipients(sender, envelope.to_lines)
         if recipients is not None:
