@@ -27,6 +27,7 @@ from sylk_conference.message_rate import MessageBucket
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Participant
 from sylk_conference.policy import Denial
+from sylk_conference.reporting import HeldReports
 from sylk_conference.room import Delivery, asker_of
 
 PACE_LIMIT = 1.0
@@ -78,7 +79,9 @@ class Switch:
                 whole = []
                 self._rename(each)
         self._switch(whole, denial)
-        self._pause_until = now + policy.pace(self._bucket, len(batch), now)
+        # Of a large message its end counts alone, and not each piece.
+        count = sum(not isinstance(one, MessagePiece) or one.is_complete for one in batch)
+        self._pause_until = now + policy.pace(self._bucket, count, now)
 
     async def keep_pace(self) -> None:
         """Hold this sender back while most of the room is behind; a minority never slows anyone.
@@ -92,9 +95,11 @@ class Switch:
                     await min(laggards, key=lambda chat: chat.backlog).wait_drained()
         await self._large.keep_pace()
         await open_room.history.wait_for_room()
-        # An Event that tells of the end would be another object for each chat.
-        while not self._chat.is_over and trio.current_time() < self._pause_until:  # noqa: ASYNC110
+        while self._is_pausing():  # noqa: ASYNC110 - an Event would be one object more for each chat
             await trio.sleep(min(_PAUSE_STEP, self._pause_until - trio.current_time()))
+
+    def _is_pausing(self) -> bool:
+        return not self._chat.is_over and trio.current_time() < self._pause_until
 
     def close(self) -> None:
         """Give up what is not whole: the sender has gone."""
@@ -111,8 +116,7 @@ class Switch:
         said: list[Delivery] = []
         broadcast = Broadcast()
         is_kept = open_room.history.is_kept
-        if is_kept:
-            open_room.reporting.hold_back(sender)
+        held = open_room.reporting.hold_back(sender) if is_kept else None
         for message in batch:
             try:
                 check(denial)
@@ -133,22 +137,22 @@ class Switch:
             (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
-        answer = partial(self._answer, accepted, asked, is_held_back=is_kept)
+        answer = partial(self._answer, accepted, asked, held)
         if is_kept:
             open_room.history.add(sender, said, answer)
         else:
             answer()
 
     def _answer(
-        self, accepted: list[ChatMessage], asked: list[ChatMessage], *, is_held_back: bool
+        self, accepted: list[ChatMessage], asked: list[ChatMessage], held: HeldReports | None
     ) -> None:
         chat = self._chat
         if not chat.is_over:
             chat.accept(accepted)
             if asked:
                 chat.accept(asked, report=False)
-        if is_held_back:
-            self._open_room.reporting.release(self._participant)
+        if held is not None:
+            self._open_room.reporting.release(self._participant, held)
 
     def _rename(self, request: NicknameRequest) -> None:
         """Answer a NICKNAME (RFC 7701 section 7.1)."""
@@ -180,13 +184,14 @@ class Switch:
             broadcast = Broadcast()
             is_asked = self._add(broadcast, delivery, receipt)
             self._open_room.whisper(broadcast, delivery.recipients or ())
-        if alternative is not None and alternative.recipients:
+        if alternative is not None and (readers := alternative.recipients):
             broadcast = Broadcast()
             if delivery.recipients:
                 broadcast.add(alternative.body)
+                self._open_room.keep_for_absent(alternative.body, self._participant, readers)
             else:
                 is_asked = self._add(broadcast, alternative, receipt)
-            self._open_room.whisper(broadcast, alternative.recipients)
+            self._open_room.whisper(broadcast, readers)
         return is_asked
 
     def _pass_on(self, piece: MessagePiece, denial: Denial | None) -> None:

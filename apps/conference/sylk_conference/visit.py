@@ -8,7 +8,7 @@ import trio
 
 from sylk.log import ApplicationLogger
 from sylk.payload.conference_info import DisconnectionMethod, Execution
-from sylk.session import Broadcast, Chat
+from sylk.session import Chat
 from sylk_conference.notices import name_of, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival
@@ -68,13 +68,7 @@ class Visit:
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
-        earlier = Broadcast()
-        for body in await history.replay(participant, self._recorded):
-            earlier.add(body)
-        if len(earlier):
-            earlier.send_to([chat])
-        if not chat.is_held:
-            open_room.resume(participant)
+        open_room.catch_up(participant, await history.replay(participant, self._recorded))
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat
