@@ -11,11 +11,13 @@ import trio
 
 from sylk.admission import BUSY, Admission
 from sylk.application import Application
+from sylk.config import RawConfig
 from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import logging_call
 from sylk.net.msrp_watch import MsrpTrace
 from sylk.net.sip_transports import Trace
 from sylk.payload.cpim_address import Address
+from sylk.reload import plan_reload
 from sylk.server_config import ServerConfig
 from sylk.session.call import Call
 from sylk.session.endpoint import Endpoint
@@ -113,7 +115,34 @@ class Server:
         self.endpoint.transports.trace = sip
         self.endpoint.msrp.watch.trace = msrp
 
-    def reload(self) -> None:
+    def reload(self, raw: RawConfig) -> None:
+        """Take up what has changed in the settings file, as far as it needs no restart.
+
+        Raises ConfigError, the first in the file, and then nothing has changed.
+        """
+        plan = plan_reload(raw, self.config)
+        config = self.config
+        config.sections, config.routing, config.admission = (
+            plan.sections,
+            plan.routing,
+            plan.admission,
+        )
+        self._admission.reconfigure(plan.admission)
+        for port in (config.endpoint.sip, config.endpoint.msrp):
+            port.connections.is_exempt = plan.admission.is_unlimited
+        for name, (settings, address_settings) in plan.applications.items():
+            try:
+                config.applications[name].reconfigure(settings, address_settings)
+            except Exception:
+                # The fault of one application keeps no other from its settings.
+                logger.exception("%s has failed to take its new settings", name)
+        logger.info("settings read again; taken up: %s", ", ".join(plan.changed) or "nothing")
+        if plan.waiting:
+            logger.warning("a restart is needed to take up %s", ", ".join(plan.waiting))
+        if plan.admission.warning:
+            logger.warning("%s", plan.admission.warning)
+
+    def reload_certificate(self) -> None:
         """Load the certificate again, for connections that begin from now on."""
         tls = self.config.endpoint.tls
         if tls is None:

@@ -86,6 +86,11 @@ class Call:
         return None if self.usage.state is State.TERMINATED else self.usage.dialog
 
     @property
+    def contact(self) -> str:
+        """The URI of the client at the other end, its Contact; empty before there is a dialog."""
+        return "" if self.dialog is None else str(self.dialog.remote_target)
+
+    @property
     def early_dialogs(self) -> list[Dialog]:
         """The dialogs of the phones that ring for an INVITE of ours."""
         return self.usage.early_dialogs

@@ -15,17 +15,25 @@ from functools import partial
 
 from sylk.application import Application
 from sylk.payload.cpim import Address
-from sylk.session import Chat, Invitation
+from sylk.session import Chat, Invitation, SubscriptionRequest
+from sylk_conference.info import About, RoomInfo
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Arrival, Participant, key_of
+from sylk_conference.presence import PresenceWatching
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
 from sylk_conference.rooms import Rooms
 from sylk_conference.settings import ConferenceSettings
 from sylk_conference.visit import Visit
+from sylk_conference.watching import Watchers
 
 CHATROOM = ("private-messages",)
 ROOM_NAME = "Conference Room"
+
+NOTIFY_INTERVAL = 1.0
+"""Seconds between two documents that tell the state of a room."""
+
+_NOT_OPEN = 480
 
 
 class Conference(Application):
@@ -34,10 +42,13 @@ class Conference(Application):
     name = "conference"
     settings_class = ConferenceSettings
     settings: ConferenceSettings
+    event_packages = ("conference", "presence")
 
     def __init__(self, settings: ConferenceSettings) -> None:
         super().__init__(settings)
         self._rooms = Rooms(settings, self._open)
+        self._presence = PresenceWatching(self._rooms, NOTIFY_INTERVAL, self._set_alarm)
+        self._rooms.on_changed = self._presence.changed
 
     @property
     def room_count(self) -> int:
@@ -68,35 +79,54 @@ class Conference(Application):
             ) as chat:
                 await self._take_part(open_room, chat)
 
+    async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
+        """Tell who is in a room, or whether it is open."""
+        address = _room_at(str(subscription.request_uri.aor))
+        if (subscription.event or "").lower() == "presence":
+            await self._presence.accept(address, subscription)
+            return
+        open_room = self._rooms.get(address)
+        if open_room is None:
+            await subscription.reject(_NOT_OPEN)
+            return
+        await open_room.watchers.accept(subscription)
+
     def _place_of(self, invitation: Invitation) -> Address:
         """Return the room that an invitation leads to: that of the call that it names, or its own.
 
         The room of another call is known by the address of that one.
         """
         place = self._rooms.place_of(invitation.replaces or invitation.joins)
-        return place or Address(str(invitation.request_uri.aor), ROOM_NAME)
+        return place or _room_at(str(invitation.request_uri.aor))
 
     async def _take_part(self, open_room: OpenRoom, chat: Chat) -> None:
         if not chat.takes_cpim:
             # Only an answer that comes in the ACK is seen as late as here.
             self.logger.info("%s takes no message/cpim", chat.remote.uri)
             return
-        arrival = Arrival(datetime.now(UTC))
+        arrival = Arrival(datetime.now(UTC), contact=chat.call.contact)
         await Visit(open_room, chat, arrival, self.logger).run()
 
     def _open(self, address: Address) -> OpenRoom:
         chats: dict[Participant, Chat] = {}
-        settings = self.settings
+        settings, key = self.settings, key_of(address)
         reporting = Reporting(
             settings.success_reports,
             settings.report_timeout,
             chats,
-            partial(self._set_alarm, (self.name, "reports", key_of(address))),
+            partial(self._set_alarm, ("reports", key)),
         )
-        return OpenRoom(Room(address), chats, reporting)
+        room = Room(address)
+        info = RoomInfo(room, About(maximum_user_count=settings.max_participants))
+        watchers = Watchers(info, NOTIFY_INTERVAL, partial(self._set_alarm, ("watchers", key)))
+        return OpenRoom(room, chats, reporting, info, watchers)
 
     def _set_alarm(
         self, key: Hashable, deadline: float | None, ring: Callable[[float], None]
     ) -> None:
         assert self.user_agent is not None, "rooms are opened by a server"
-        self.user_agent.set_alarm(key, deadline, ring)
+        self.user_agent.set_alarm((self.name, key), deadline, ring)
+
+
+def _room_at(uri: str) -> Address:
+    return Address(uri, ROOM_NAME)

@@ -6,6 +6,7 @@ moment that he is answered finds it, until nobody has a seat.
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from sylk.payload.cpim import Address
 from sylk.session import Call
@@ -25,6 +26,8 @@ class Rooms:
     ) -> None:
         self._settings = settings
         self._open = open_room
+        self.on_changed: Callable[[bytes], None] | None = None
+        """Called with the key of a room that has opened or closed, or whose people are others."""
         self._rooms: dict[bytes, OpenRoom] = {}
         self._places: dict[Call, OpenRoom] = {}
         """Into which room each call leads."""
@@ -65,6 +68,8 @@ class Rooms:
         open_room = self._rooms.get(key)
         if open_room is None:
             open_room = self._rooms[key] = self._open(address)
+            open_room.on_changed = partial(self._changed, key)
+            self._changed(key)
         open_room.seats += 1
         self._places[call] = open_room
         if replaced is not None:
@@ -78,4 +83,9 @@ class Rooms:
             open_room.seats -= 1
             if not open_room.seats:
                 del self._rooms[key]
-                open_room.reporting.close()
+                open_room.close()
+                self._changed(key)
+
+    def _changed(self, key: bytes) -> None:
+        if self.on_changed is not None:
+            self.on_changed(key)
