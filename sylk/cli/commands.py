@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a command is written and what it does; without `in_room` it is for every chat."""
+    """How a command is written and what it does."""
 
     name: str
     arguments: str
     meaning: str
     least: int = 0
     """How many words it needs at least."""
-    in_room: bool = True
 
     @property
     def usage(self) -> str:
@@ -21,9 +20,9 @@ class Form:
 
 
 _FORMS = (
-    Form("/help", "", "show this", in_room=False),
-    Form("/quit", "", "leave; Ctrl-C and Ctrl-D leave too", in_room=False),
-    Form("//text", "", "say a line that begins with a slash", in_room=False),
+    Form("/help", "", "show this"),
+    Form("/quit", "", "leave; Ctrl-C and Ctrl-D leave too"),
+    Form("//text", "", "say a line that begins with a slash"),
     Form("/who", "", "show who is here"),
     Form("/nick", "[NAME]", "be called NAME here; without one, by your own name again"),
     Form("/msg", "NAME TEXT", "say something to one person alone", 2),
@@ -42,15 +41,13 @@ FORMS = {form.name: form for form in _FORMS}
 """The commands by their names."""
 
 
-def help_lines(*, in_room: bool = True) -> list[str]:
+def help_lines() -> list[str]:
     """Return what `/help` shows."""
-    forms = [form for form in _FORMS if in_room or not form.in_room]
-    width = max(len(form.usage) for form in forms)
+    width = max(len(form.usage) for form in _FORMS)
     return [
         "What you type is said to everybody here. Commands:",
-        *(f"  {form.usage:{width}}  {form.meaning}" for form in forms),
-        "Arrow keys bring back what you typed before"
-        + (", Tab completes names and commands." if in_room else "."),
+        *(f"  {form.usage:{width}}  {form.meaning}" for form in _FORMS),
+        "Arrow keys bring back what you typed before, Tab completes names and commands.",
     ]
 
 

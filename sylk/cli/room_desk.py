@@ -149,9 +149,9 @@ class RoomDesk:
         status = await self._chat.set_nickname(nickname)
         if status != _OK:
             raise OrderRefused(f"{status} {COMMENTS.get(status, b'').decode()}".rstrip())
-        self._parties.own = Address(
-            self._parties.own.uri, nickname or self._chat.local.display_name
-        )
+        local = self._chat.local
+        self._parties.own = Address(local.uri, nickname or local.display_name)
+        self._roster.renamed(local.uri, nickname)
         self._notice(f"You are {nickname} now." if nickname else "You have no nickname any more.")
 
     def _whisper(self, person: Person, text: str) -> None:

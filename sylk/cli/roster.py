@@ -1,7 +1,7 @@
 """Who is in the room, as the room tells it or as we have heard, and who is meant by a name."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sylk.cli.chat_view import bare_address
 from sylk.errors import RemoteProtocolError
@@ -72,6 +72,14 @@ class Roster:
     def forget(self) -> None:
         """Take it that the room tells nothing any more."""
         self.info = None
+
+    def renamed(self, uri: str, nickname: str) -> None:
+        """Take it that somebody has another nickname, before the room has told all of it."""
+        address = bare_address(uri)
+        self._people = [
+            replace(each, nickname=nickname) if each.address == address else each
+            for each in self._people
+        ]
 
     def heard(self, speaker: Address) -> None:
         """Remember somebody who has said something."""
