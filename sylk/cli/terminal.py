@@ -131,7 +131,8 @@ class Terminal:
             style=_STYLE,
             input=create_input(sys.stdin),
             output=self._output,
-            rprompt=lambda: [("class:notice", self._status)],
+            # Nothing but a space stands in the last column, where terminals differ.
+            rprompt=lambda: [("class:notice", f"{self._status} ")],
             key_bindings=self._key_bindings(),
             erase_when_done=True,
         )

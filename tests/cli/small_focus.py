@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import trio
 
 from sylk.application import Application, NoSettings
-from sylk.payload.conference_changes import difference
 from sylk.payload.conference_info import ConferenceDescription, ConferenceInfo
 from sylk.payload.conference_users import Endpoint, EndpointStatus, User
 from sylk.payload.cpim import Address, CpimMessage
@@ -129,9 +128,12 @@ class SmallFocus(Application):
         if not self.tells:
             await subscription.reject(403)
             return
-        info = self._info or self._describe(1)
-        self._info = info
-        self._told.append(await subscription.accept(info.render(), INFO))
+        self._info = info = self._info or self._describe(1)
+        accepted = await subscription.accept(info.render(), INFO)
+        self._told.append(accepted)
+        if self._info is not info:
+            # Somebody has come meanwhile.
+            accepted.notify(self._info.render(), INFO)
 
     def _describe(self, version: int) -> ConferenceInfo:
         users = {
@@ -149,10 +151,10 @@ class SmallFocus(Application):
     def _tell_all(self) -> None:
         if self._info is None:
             return
-        old, self._info = self._info, self._describe((self._info.version or 0) + 1)
-        changes = difference(old, self._info).render()
+        self._info = self._describe((self._info.version or 0) + 1)
+        # The whole: of changes that follow each other fast only the last would be told.
         for subscription in self._told:
-            subscription.notify(changes, INFO)
+            subscription.notify(self._info.render(), INFO)
 
     # Who is to come and to go
 
