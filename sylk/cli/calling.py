@@ -230,6 +230,8 @@ class _OutgoingChat:
             self.endpoint,
             self._destination,
             accept_types=("message/cpim", "text/*"),
+            # We can tell who is meant, and by what name (RFC 7701 section 8).
+            chatroom=("nickname", "private-messages"),
             on_ringing=self._ringing,
             invite_timeout=RING_TIMEOUT,
             credentials=self._options.credentials,

@@ -30,12 +30,13 @@ _FORMS = (
     Form("/invite", "ADDRESS", "bring somebody in", 1),
     Form("/kick", "NAME", "put somebody out", 1),
     Form("/ban", "NAME [TIME]", "put somebody out, and keep him out: 30m, 2h, 7d", 1),
-    Form("/mute", "NAME", "let somebody only listen", 1),
+    Form("/unban", "ADDRESS", "let somebody come back", 1),
+    Form("/mute", "NAME [TIME]", "let somebody only listen", 1),
     Form("/unmute", "NAME", "let somebody speak again", 1),
     Form("/lock", "", "let nobody else in"),
     Form("/unlock", "", "let others in again"),
     Form("/subject", "[TEXT]", "say what the room is about"),
-    Form("/history", "[NUMBER]", "show what was said before"),
+    Form("/history", "[NUMBER]", "show what was said before; with more, what was before that"),
 )
 FORMS = {form.name: form for form in _FORMS}
 """The commands by their names."""

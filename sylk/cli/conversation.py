@@ -56,6 +56,8 @@ class Conversation:
         self._watch: RoomWatch | None = None
         self._subject: str | None = None
         """None until the room has told it."""
+        self._last_notice = ""
+        """What the room has last said itself."""
         if is_room and focus is not None and front_end.takes_commands:
             watch = self._watch = RoomWatch(focus, chat.local, self._roster)
             watch.on_change = self._take_roster
@@ -155,6 +157,7 @@ class Conversation:
                 case Said() as said:
                     self._show_said(said)
                 case Noticed(text):
+                    self._last_notice = text
                     self._notice(text)
                 case Writing() as writing:
                     writing.writer = self._roster.called(writing.writer)
@@ -195,7 +198,8 @@ class Conversation:
             more = len(names) - _NAMES_SHOWN
             here = ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
             self._notice(f"{len(self._roster.people)} here: {here}")
-        if subject != (self._subject or ""):
+        # Most rooms tell a new subject in a notice as well.
+        if subject != (self._subject or "") and not (subject and subject in self._last_notice):
             self._notice(f"The subject is: {subject}" if subject else "There is no subject.")
         self._subject = subject
 

@@ -97,17 +97,19 @@ class RoomDesk:
     async def _moderate(self, command: str, rest: str) -> None:
         order: dict[str, str | int] = {"command": command}
         match command:
-            case "ban":
+            case "ban" | "mute":
                 person, time = self._roster.split(rest)
                 order["user"] = person.uri
                 if time:
                     order["seconds"] = _seconds(time)
-            case "mute" | "unmute":
+            case "unban" | "unmute":
                 order["user"] = self._one(rest).uri
             case "subject":
                 order["text"] = rest
             case "history":
-                if rest:
+                if rest.lower() == "more":
+                    order["earlier"] = True
+                elif rest:
                     order["count"] = _count(rest)
                 if self.on_history_asked is not None:
                     self.on_history_asked()

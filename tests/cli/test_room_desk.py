@@ -105,6 +105,8 @@ async def test_somebody_is_invited_and_put_out() -> None:
         ("/ban Bob 2h", {"command": "ban", "user": f"sip:bob@{DOMAIN}", "seconds": 7200}),
         ("/ban eve@example.net", {"command": "ban", "user": "sip:eve@example.net"}),
         ("/unmute Bob", {"command": "unmute", "user": f"sip:bob@{DOMAIN}"}),
+        ("/unban eve@a.test", {"command": "unban", "user": "sip:eve@a.test"}),
+        ("/history more", {"command": "history", "earlier": True}),
         ("/unlock", {"command": "unlock"}),
         ("/subject Tea & cake", {"command": "subject", "text": "Tea & cake"}),
         ("/history 20", {"command": "history", "count": 20}),
