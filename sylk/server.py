@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, cast
@@ -28,6 +27,7 @@ from sylk.session.user_agent import UserAgent
 from sylk.sip.core import IncomingRequest
 from sylk.sip.event_headers import check_event
 from sylk.sip.message import Request
+from sylk.sip.request_checks import RECIPIENT_LIST_INVITE
 from sylk.sip.uri import SipURI
 from sylk.trace.tracer import Tracer
 
@@ -88,6 +88,7 @@ class Server:
         self._serving: trio.Nursery | None = None
         self._started: dict[str, Application] = {}
         self._grace_end = 0.0
+        self._has_served = trio.Event()
         self._owners: dict[Call, Application] = {}
         """Who answers for each call: what is to replace or join it goes to the same one."""
 
@@ -96,20 +97,34 @@ class Server:
         async with trio.open_nursery() as transports:
             self.tracer.start()
             await transports.start(self.endpoint.run)
-            async with AsyncExitStack() as applications:
-                applications.callback(self.tracer.close)
-                for name, application in self.config.applications.items():
-                    application.user_agent = UserAgent(self.endpoint)
-                    with trio.move_on_after(START_TIMEOUT) as patience:
-                        await applications.enter_async_context(application)
-                        self._started[name] = application
-                    if patience.cancelled_caught:
-                        logger.error("%s did not start within %g s", name, START_TIMEOUT)
-                await self._serve(task_status)
-            # What the applications have called and subscribed to has just been ended by us.
+            try:
+                async with trio.open_nursery() as applications:
+                    for name, application in self.config.applications.items():
+                        await self._start(applications, name, application)
+                    await self._serve(task_status)
+                    self._has_served.set()
+            finally:
+                self.tracer.close()
+            # What the applications have subscribed to has just been ended by us.
             with trio.move_on_at(self._grace_end):
                 await self.endpoint.wait_calls_over()
             transports.cancel_scope.cancel()
+
+    async def _start(self, nursery: trio.Nursery, name: str, application: Application) -> None:
+        application.user_agent = UserAgent(
+            self.endpoint, partial(self._receive_referral, application)
+        )
+        with trio.move_on_after(START_TIMEOUT) as patience:
+            await nursery.start(self._keep, application)
+            self._started[name] = application
+        if patience.cancelled_caught:
+            logger.error("%s did not start within %g s", name, START_TIMEOUT)
+
+    async def _keep(self, application: Application, task_status: trio.TaskStatus[None]) -> None:
+        """Have an application run; in a task of its own, so that it may open a nursery."""
+        async with application:
+            task_status.started()
+            await self._has_served.wait()
 
     def _set_trace(self, sip: Trace | None, msrp: MsrpTrace | None) -> None:
         self.endpoint.transports.trace = sip
@@ -166,6 +181,7 @@ class Server:
             self.endpoint.is_stopping = True
             serving.cancel_scope.cancel()
         self.endpoint.end_subscriptions()
+        self.endpoint.end_calls()
         self._grace_end = trio.current_time() + STOP_GRACE
         with trio.move_on_at(self._grace_end):
             await self.endpoint.wait_calls_over()
@@ -200,6 +216,17 @@ class Server:
         request, work = self._open(application, incoming, takeover)
         self._serving.start_soon(self._handle, application, request, work)
 
+    def _receive_referral(
+        self, application: Application, call: Call, incoming: IncomingRequest
+    ) -> None:
+        """Take a REFER inside a call: it is for whoever has that call."""
+        referral = ReferralRequest(self.endpoint, incoming, call)
+        if self._serving is None:
+            referral.reject_nowait(503)
+            return
+        work = partial(application.handle_referral, referral)
+        self._serving.start_soon(self._handle, application, referral, work)
+
     def _screen(self, request: Request) -> None:
         """Refuse what nobody here takes, before there is a transaction; then `_receive` gets it."""
         if request.method != "NOTIFY":
@@ -215,7 +242,19 @@ class Server:
         application = (None if other is None else self._owners.get(other)) or self._route(request)
         if request.method == "SUBSCRIBE":
             check_event(request, application.event_packages)
+        elif request.method == "INVITE":
+            self._check_extensions(request, application)
         return application, takeover
+
+    def _check_extensions(self, request: Request, application: Application) -> None:
+        """Refuse what only another application knows; raises RemoteProtocolError (420, 415)."""
+        tags = {tag for one in self._started.values() for tag in one.extensions}
+        unknown = [tag for tag in request.require if tag in tags.difference(application.extensions)]
+        if unknown:
+            header = ("Unsupported", ", ".join(unknown))
+            raise RemoteProtocolError(f"{application.name} knows no {unknown[0]}", 420, [header])
+        if request.parts and RECIPIENT_LIST_INVITE not in application.extensions:
+            raise RemoteProtocolError(f"{application.name} calls no lists of people", 415)
 
     def _route(self, request: Request) -> Application:
         assert isinstance(request.uri, SipURI)
@@ -235,6 +274,7 @@ class Server:
             case "INVITE":
                 invitation = Invitation(self.endpoint, incoming, takeover, packages)
                 self._owners[invitation.call] = application
+                invitation.call.on_refer = partial(self._receive_referral, application)
                 return invitation, partial(application.handle_invitation, invitation)
             case "SUBSCRIBE":
                 subscription = SubscriptionRequest(self.endpoint, incoming, packages)

@@ -60,6 +60,8 @@ class Call:
         """Called with the final status of `hold`, `resume` or `reoffer`; only a 2xx changed."""
         self.is_focus = False
         """True when the peer says that it is the focus of a conference (RFC 4579 section 5.2)."""
+        self.on_refer: Callable[[Call, IncomingRequest], None] | None = None
+        """Called with each REFER inside the call, to answer it; without it they are refused."""
         self.peer: NameAddr = (
             usage.request.to if usage.server_transaction is None else usage.request.from_
         )
@@ -167,6 +169,9 @@ class Call:
 
     def receive_request(self, incoming: IncomingRequest, now: float) -> None:
         """Take a request inside the dialog."""
+        if incoming.request.method == "REFER" and self.on_refer is not None and not self.is_over:
+            self.on_refer(self, incoming)
+            return
         self.usage.receive_request(incoming, now)
         self._outlet.settle(self)
 
@@ -225,7 +230,7 @@ class Call:
             case Established():
                 self.is_established = True
                 # The offer has been read, and the INVITE is kept for as long as the call lasts.
-                self.request.body = b""
+                self.request.body, self.request.parts = b"", ()
                 self.request.headers.forget_lookups()
                 self.settled.set()
             case Ringing(status):

@@ -62,6 +62,9 @@ MEDIA_GRACE = 2.0
 ANSWER_TIMEOUT = 180.0
 """Seconds in which an INVITE must be answered: proxies wait no longer (RFC 3261 Timer C)."""
 
+STOPPING = "The server stops"
+"""What the peer of a call is told when the whole endpoint goes."""
+
 _RETRY_AFTER = 30
 """Seconds after which a subscriber may ask again, once we are back."""
 
@@ -260,9 +263,10 @@ class Endpoint:
         return subscription
 
     def open_referral(self, incoming: IncomingRequest, user: str | None) -> Referral:
-        """Make the referral of a REFER; raises RemoteProtocolError."""
+        """Make the referral of a REFER, inside a call too; raises RemoteProtocolError."""
         self._subscriptions.check(incoming.source)
-        contact = self.contact_for(incoming.flow, user)
+        own = None if incoming.dialog is None else incoming.dialog.contact
+        contact = self.contact_for(incoming.flow, user) if own is None else str(own)
         notifier = ReferNotifier(self.core, incoming, contact)
         referral = Referral(self, notifier, incoming.flow, incoming.sender)
         self._users.add(referral)
@@ -274,6 +278,12 @@ class Endpoint:
         for user in self._users:
             if isinstance(user, Subscription):
                 user.end("probation", retry_after=_RETRY_AFTER)
+
+    def end_calls(self) -> None:
+        """End all calls that still stand, or ring: those that we have made."""
+        for user in self._users:
+            if isinstance(user, Call) and not user.is_over:
+                user.hang_up(STOPPING, 503)
 
     def _refuse_stray(self, incoming: IncomingRequest) -> None:
         """Answer a request for a subscription or a call that nobody here holds any more."""

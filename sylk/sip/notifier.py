@@ -61,20 +61,19 @@ class NotifierUsage:
         *,
         allow_events: Sequence[str] = (),
     ) -> None:
-        """Begin with a SUBSCRIBE or REFER outside of a dialog.
+        """Begin with a SUBSCRIBE outside of a dialog, or a REFER, inside a call too.
 
         `contact` is the text of our Contact, `allow_events` the packages of which we tell.
         Raises RemoteProtocolError (489) for a SUBSCRIBE whose Event is missing or malformed: then
         there is no usage and the request is still to be answered.
         """
-        if incoming.dialog is not None:
+        self.request = incoming.request
+        self.shares_dialog = incoming.dialog is not None
+        if self.shares_dialog and self.request.method != "REFER":
             # RFC 6665 4.5.2: sharing a dialog has confused everybody.
             raise LocalProtocolError("a subscription needs a dialog of its own")
         self.state = NotifierState.ASKED
-        self.request = incoming.request
-        self.event = (
-            EventType("refer") if self.request.method == "REFER" else EventType.of(self.request)
-        )
+        self.event = EventType.asked_for(self.request)
         self.contact = contact
         self.dialog: Dialog | None = None
         self._core = core
@@ -117,8 +116,8 @@ class NotifierUsage:
         self._check(NotifierInput.ACCEPT)
         document = NotifiedState(body, content_type)
         granted = self._grant(self.request)
-        tag = self._incoming.transaction.to_tag
-        dialog = Dialog.as_uas(self.request, tag, NameAddr.parse(self.contact))
+        tag, contact = self._incoming.transaction.to_tag, NameAddr.parse(self.contact)
+        dialog = self._incoming.dialog or Dialog.as_uas(self.request, tag, contact)
         happened = NotifierInput.ACCEPT_PENDING if pending else NotifierInput.ACCEPT
         action = self._must(NotifierInput.ACCEPT_FETCH if granted == 0 else happened)
         self._document, self.dialog = document, dialog
@@ -384,7 +383,7 @@ class NotifierUsage:
 
     def _finish(self) -> None:
         self._document, self._kept = NotifiedState(), None
-        if self.dialog is not None:
+        if self.dialog is not None and not self.shares_dialog:
             self._core.remove_dialog(self.dialog)
 
 

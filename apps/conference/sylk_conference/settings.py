@@ -8,11 +8,11 @@ calling it, and nobody there has more rights than the others.
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from sylk.settings import Bytes, Duration, Seconds, SettingType, setting
 from sylk_conference.access import EVERYBODY, NOBODY, AccessOrder, People
+from sylk_conference.dial_out_settings import DialOutSettings
 
 _PATTERN = re.compile(r"\*|[A-Za-z0-9!#$&^_.+-]+/(?:\*|[A-Za-z0-9!#$&^_.+-]+)", re.ASCII)
 
@@ -125,8 +125,9 @@ class RoomSettings:
     # What may be said
 
     content_types: ContentTypes = setting(
-        ("text/*", "image/*", "application/im-iscomposing+xml", "message/imdn+xml"),
-        "What messages may hold: media types, with * for any. Another is refused with 413.",
+        ("*",),
+        "What messages may hold: media types, with * for any. Another is refused with 413, and one "
+        "that no client here takes with 415.",
         restart=False,
     )
     max_message_size: Bytes | None = setting(
@@ -169,20 +170,13 @@ class RoomSettings:
         restart=False,
     )
     history_age: Duration | None = setting(
-        30 * 86_400.0, "How long a message is kept; none keeps it for ever.", restart=False
+        86_400.0, "How long a message is kept; none keeps it for ever.", restart=False
     )
     history_count: int = setting(
         10_000,
         "The most messages that are kept. Over it the oldest goes.",
         unit="messages",
         minimum=1,
-        restart=False,
-    )
-    history_size: Bytes = setting(
-        64 * 1024**2,
-        "How much the messages that are kept may take. Over it the oldest goes.",
-        unit="bytes",
-        minimum=64 * 1024,
         restart=False,
     )
     history_replay: int = setting(
@@ -236,7 +230,7 @@ class RoomSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConferenceSettings(RoomSettings):
+class ConferenceSettings(RoomSettings, DialOutSettings):
     """What an operator can say about all rooms."""
 
     max_rooms: int = setting(
@@ -252,10 +246,12 @@ class ConferenceSettings(RoomSettings):
         "section 5.4); empty for none.",
         restart=False,
     )
-    history_dir: Path = setting(
-        Path("var/spool/history"),
-        "The folder for the messages that are kept. A relative path starts from the folder in "
-        "which the server is started.",
+    history_size: Bytes = setting(
+        1024**3,
+        "How much the messages of all rooms that are kept may take on the disk. Over it the oldest "
+        "go.",
+        unit="bytes",
+        minimum=1024**2,
     )
     success_reports: Literal["accepted", "any", "all"] = setting(
         "accepted",
