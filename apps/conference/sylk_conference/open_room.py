@@ -22,6 +22,9 @@ PACE_BYTES = 256 * 1024
 MISSED_SIZE = 256 * 1024
 """Bytes of messages that are kept for somebody who is not listening."""
 
+NEWCOMER_MESSAGES = 1000
+"""Messages that are kept for somebody who is sent first what was said before he came."""
+
 _REMOVED = 403
 
 
@@ -49,6 +52,8 @@ class OpenRoom:
     aggregation: Aggregation = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
+    newcomers: set[Participant] = field(default_factory=set[Participant])
+    """Those who are still to be sent what was said before they came."""
     on_changed: Callable[[], None] | None = None
     """Called when people come or go."""
     seats: int = 0
@@ -103,7 +108,7 @@ class OpenRoom:
         self.changed(participant.user)
         if held:
             self.silence(participant)
-        else:
+        elif participant not in self.newcomers:
             self.resume(participant)
 
     def silence(self, participant: Participant) -> None:
@@ -131,13 +136,25 @@ class OpenRoom:
     def enter(self, participant: Participant, chat: Chat) -> None:
         """Let somebody in, who is no listener yet."""
         self.chats[participant] = chat
-        self.silence(participant)
+        self.newcomers.add(participant)
+        self.missed[participant] = Missed(NEWCOMER_MESSAGES, MISSED_SIZE)
         self.reporting.listen_to(participant, chat)
         self.changed(participant.user)
+
+    def catch_up(self, participant: Participant, earlier: Sequence[bytes]) -> None:
+        """Send a newcomer what was said before he came, and from now on everything.
+
+        If he holds the chat, he is sent all that when he does not any more.
+        """
+        self.newcomers.discard(participant)
+        self.missed[participant].precede(earlier)
+        if not self.chats[participant].is_held:
+            self.resume(participant)
 
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
         self.room.leave(participant)
+        self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
         self.missed.pop(participant, None)
