@@ -14,7 +14,6 @@ from typing import Final
 import dns.exception
 import dns.rdata
 import dns.rdataclass
-import dns.rdatatype
 from dns.name import Name
 from dns.wire import Parser
 
@@ -94,7 +93,7 @@ def _read_record(parser: Parser) -> Record | None:
     if rdclass & ~_TOP_BIT == dns.rdataclass.IN:
         try:
             with parser.restrict_to(length):
-                data = dns.rdata.from_wire_parser(dns.rdataclass.IN, rdtype, parser)
+                data = dns.rdata.from_wire_parser(dns.rdataclass.IN, Type.make(rdtype), parser)
             # Section 10.2: 2^31 and above is a slip of the sender's.
             kept = min(ttl, MAX_TTL) if ttl < 2**31 else 0
             record = Record(name, data, kept, bool(rdclass & _TOP_BIT))
