@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from sylk.log import ApplicationLogger
+from sylk.session.announcer import Announcer
 from sylk.session.invitation import Invitation
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.user_agent import UserAgent
@@ -68,6 +69,9 @@ class Application:
 
         None without a server, as in a test of the application alone.
         """
+        self.announcer: Announcer | None = None
+        """By which it is announced to the neighbours (Bonjour); the server gives it before the
+        start. None where nothing is announced."""
 
     async def __aenter__(self) -> Self:
         """Start: called once, before the first request."""

@@ -38,6 +38,9 @@ PROBE_JITTER: Final = 0.25
 REMEMBERED: Final = 64
 """Messages of ours that are known again when the link brings them back."""
 
+MAX_EVENTS: Final = 100
+"""Events that wait to be asked for; over it the oldest is forgotten."""
+
 Jitter = Callable[[float, float], float]
 """Returns a number between two."""
 
@@ -62,7 +65,7 @@ class Responder:
         self._by_name: dict[Name, Registration] = {}
         self._out: deque[Packet] = deque()
         self._own: deque[bytes] = deque(maxlen=REMEMBERED)
-        self._events: deque[Renamed] = deque()
+        self._events: deque[Renamed] = deque(maxlen=MAX_EVENTS)
         self._host = self._register(lambda number: name_of(numbered_host(host.label, number)), now)
         self._answering = Answering(jitter, self._sets)
 

@@ -55,6 +55,7 @@ class MdnsLink(Generic[Engine]):
 
     engine: Engine
     sockets: MdnsSockets
+    on_progress: Callable[["MdnsLink[Engine]"], None]
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _alarm: trio.CancelScope = field(default_factory=trio.CancelScope)
 
@@ -87,6 +88,7 @@ class MdnsLink(Generic[Engine]):
 
     def flush(self) -> None:
         """Send what the engine has to send, and wait for its next deadline."""
+        self.on_progress(self)
         for packet in self.engine.data_to_send():
             self.sockets.send(packet.data, packet.destination)
         deadline = self.engine.next_deadline()
@@ -97,17 +99,23 @@ class MdnsNode(Generic[Engine]):
     """The links of this machine.
 
     `is_wanted` tells of an interface that is up whether to use it, `begin` makes an engine for one.
-    `on_changed` is called after each datagram or deadline of a link, `on_gone` when a link is lost.
+    `on_looked` is called when links may have come or gone, `on_progress` when the engine of one may
+    have something to tell, and `on_gone` while one that goes can still send.
     """
 
     def __init__(
         self,
         is_wanted: Callable[[Interface], bool],
         begin: Callable[[Interface], Engine],
+        *,
+        on_looked: Callable[[], None] = lambda: None,
+        on_progress: Callable[[MdnsLink[Engine]], None] = lambda link: None,
         on_gone: Callable[[MdnsLink[Engine]], None] = lambda link: None,
     ) -> None:
         self._is_wanted = is_wanted
         self._begin = begin
+        self._on_looked = on_looked
+        self._on_progress = on_progress
         self._on_gone = on_gone
         self.links: dict[int, MdnsLink[Engine]] = {}
         self._failed: dict[str, str] = {}
@@ -153,7 +161,8 @@ class MdnsNode(Generic[Engine]):
                 self._failed[interface.name] = str(error)
                 continue
             self._failed.pop(interface.name, None)
-            link = self.links[index] = MdnsLink(self._begin(interface), sockets)
+            link = self.links[index] = MdnsLink(self._begin(interface), sockets, self._on_progress)
             nursery.start_soon(link.run)
         names = {interface.name for interface in present.values()}
         self._failed = {name: why for name, why in self._failed.items() if name in names}
+        self._on_looked()
