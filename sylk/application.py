@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 from sylk.log import ApplicationLogger
 from sylk.session.announcer import Announcer
 from sylk.session.invitation import Invitation
+from sylk.session.own_hosts import OwnHosts
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.user_agent import UserAgent
 from sylk.settings import AddressSettings
@@ -69,6 +70,9 @@ class Application:
 
         None without a server, as in a test of the application alone.
         """
+        self.own_hosts: OwnHosts | None = None
+        """Which hosts of URIs are this server; the server gives it before the start. None without
+        a server."""
         self.announcer: Announcer | None = None
         """By which it is announced to the neighbours (Bonjour); the server gives it before the
         start. None where nothing is announced."""

@@ -23,6 +23,7 @@ from sylk.session.announcer import Announcer, Board
 from sylk.session.call import Call
 from sylk.session.endpoint import Endpoint
 from sylk.session.invitation import Invitation
+from sylk.session.own_hosts import OwnHosts
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.takeover import Takeover
 from sylk.session.user_agent import UserAgent
@@ -86,6 +87,8 @@ class Server:
             config.trace, self.endpoint.clock, self._set_trace, self.endpoint.msrp.watch.calls
         )
         server = config.sections.server
+        sip = config.sections.sip
+        self._own_hosts = OwnHosts(sip.local_ip, sip.domains, advertised=sip.advertised_ip)
         self._board = Board()
         self._bonjour = Bonjour(
             BonjourSettings(server.bonjour, server.bonjour_interfaces),
@@ -125,6 +128,7 @@ class Server:
         application.user_agent = UserAgent(
             self.endpoint, partial(self._receive_referral, application)
         )
+        application.own_hosts = self._own_hosts
         if self._bonjour.is_wanted:
             users, is_default = self.config.routing.ways_to(name)
             application.announcer = Announcer(self._board, users, is_default=is_default)

@@ -66,7 +66,7 @@ def parse_message(data: bytes) -> Message:
             raise RemoteProtocolError("an operation that multicast DNS does not have")
         message = Message(bool(flags & _RESPONSE), id=number, is_truncated=bool(flags & _TRUNCATED))
         for _ in range(counts[0]):
-            name, rdtype = parser.get_name(), parser.get_uint16()
+            name, rdtype = parser.get_name(decompress=True), parser.get_uint16()
             rdclass = parser.get_uint16()
             if rdclass & ~_TOP_BIT in _CLASSES:
                 question = Question(name, Type.make(rdtype), bool(rdclass & _TOP_BIT))
@@ -83,7 +83,7 @@ def parse_message(data: bytes) -> Message:
 
 
 def _read_record(parser: Parser) -> Record | None:
-    name = parser.get_name()
+    name = parser.get_name(decompress=True)
     rdtype, rdclass = parser.get_uint16(), parser.get_uint16()
     ttl, length = parser.get_uint32(), parser.get_uint16()
     end = parser.current + length

@@ -167,8 +167,9 @@ class Lan:
     """Machines on one bridge."""
 
     def __init__(self, stack: ExitStack, machines: int) -> None:
-        self._switch = _hold(stack, "ip link add br0 type bridge && ip link set br0 up"
-                             " && echo ready && exec cat")
+        self._switch = _hold(
+            stack, "ip link add br0 type bridge && ip link set br0 up && echo ready && exec cat"
+        )
         self.machines = [Machine(stack, number + 1) for number in range(machines)]
         for machine in self.machines:
             self.plug_in(machine)

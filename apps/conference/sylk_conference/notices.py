@@ -1,10 +1,13 @@
 """What the room itself says: the welcome, and who came and went."""
 
+from collections.abc import Sequence
+
 from sylk.payload.cpim import Address, CpimMessage
 
 # COMPAT: clients show a message with this header as a notice, not as somebody's words.
 _STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
 
+_TEXT = "text/plain; charset=utf-8"
 _NAMES_IN_WELCOME = 10
 
 
@@ -20,10 +23,12 @@ def welcome(
     date_time: str,
     subject: str = "",
     kept: float | None = 0,
+    to: Sequence[Address] | None = None,
 ) -> bytes:
     """Return the message/cpim that greets a newcomer and tells who else is here.
 
-    `kept` is for how many seconds what is said is kept, None for ever.
+    `kept` is for how many seconds what is said is kept, None for ever. `to` is whom it is addressed
+    to, without it the room.
     """
     if not others:
         text = "Welcome! You are the first one here."
@@ -38,14 +43,14 @@ def welcome(
         time = "" if kept is None else f" for {_duration(kept)}"
         text += f"\nWhat is said to all is kept{time}, for those who come later."
     return CpimMessage.compose(
-        room, room, text.encode(), "text/plain; charset=utf-8", date_time
+        room, [room] if to is None else to, text.encode(), _TEXT, date_time
     ).render()
 
 
-def notice(room: Address, text: str, date_time: str) -> bytes:
+def notice(room: Address, text: str, date_time: str, to: Sequence[Address] | None = None) -> bytes:
     """Return a message/cpim that clients show as a notice of the room."""
     return CpimMessage.compose(
-        room, room, text.encode(), "text/plain; charset=utf-8", date_time, [_STATUS]
+        room, [room] if to is None else to, text.encode(), _TEXT, date_time, [_STATUS]
     ).render()
 
 

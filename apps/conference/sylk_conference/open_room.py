@@ -127,7 +127,7 @@ class OpenRoom:
         broadcast = Broadcast()
         if missed.lost:
             text = f"{missed.lost} earlier messages were said while you were away"
-            broadcast.add(notice(self.room.address, text, date_time()))
+            broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
         for body in missed.take():
             broadcast.add(body)
         if len(broadcast):
@@ -167,13 +167,13 @@ class OpenRoom:
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
+        broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
         self.broadcast(broadcast, about)
 
     def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
         """Say something in the name of the room to these alone."""
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
+        broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
         self.whisper(broadcast, participants)
 
     def send(self, user: User, content_type: str, content: bytes) -> None:

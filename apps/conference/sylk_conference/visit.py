@@ -39,6 +39,7 @@ class Visit:
             accepts=() if peer is None else peer.wrapped_types,
             takes_private=peer is None or peer.takes_private_messages,
         )
+        room.called_as(chat.local)
         open_room.enter(participant, chat)
         chat.on_hold_changed = partial(open_room.hold, participant)
         self._recorded = open_room.history.enter(participant)
@@ -65,7 +66,9 @@ class Visit:
         room, history = open_room.room, open_room.history
         others = [user.shown_address for user in room.people if user is not participant.user]
         kept = history.age if history.is_kept else 0
-        chat.post(welcome(room.address, others, date_time(), room.policy.subject, kept))
+        chat.post(
+            welcome(room.address, others, date_time(), room.policy.subject, kept, room.receivers)
+        )
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
