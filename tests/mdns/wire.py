@@ -1,5 +1,6 @@
 """Links without wires: engines that hear each other, and a clock that jumps to what is due."""
 
+import math
 from dataclasses import dataclass, field
 
 from sylk.mdns.answering import Packet, Source
@@ -68,7 +69,7 @@ class Link:
         for _ in range(10_000):
             self.carry()
             deadlines = [engine.next_deadline() for engine in self.engines.values()]
-            due = min([one for one in deadlines if one is not None], default=end)
+            due = min([one for one in deadlines if one is not None], default=math.inf)
             if due > end:
                 break
             self.now = max(self.now, due)
