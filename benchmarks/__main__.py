@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import fan_out, memory, parsers, set_up, transactions
+from benchmarks import fan_out, large, memory, parsers, set_up, transactions
 from benchmarks.report import Section, as_json, environment
 from benchmarks.wire import LoadError
 
 BENCHMARKS = {
     "fan-out": fan_out.run,
+    "large": large.run,
     "set-ups": set_up.run,
     "transactions": transactions.run,
     "parsers": parsers.run,

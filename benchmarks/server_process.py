@@ -53,8 +53,17 @@ def machine_cpu_seconds() -> float:
 
 def resident_kilobytes(pid: int) -> int:
     """Return the resident memory of a process."""
+    return _kilobytes(pid, "VmRSS:")
+
+
+def peak_kilobytes(pid: int) -> int:
+    """Return the most resident memory that a process has ever had."""
+    return _kilobytes(pid, "VmHWM:")
+
+
+def _kilobytes(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return int(line.split()[1])
     raise LoadError("the server is gone")
 
