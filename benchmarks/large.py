@@ -74,7 +74,8 @@ def run(*, quick: bool) -> Section:
             f"One message of {chunks * CHUNK_SIZE // 1024**2} MiB in chunks of"
             f" {CHUNK_SIZE // 1024} KiB to {RECEIVERS} receivers in one process, who check it;",
             f"{SHORT_RATE:.0f} short messages a second beside it. Goals: a peak of the server under"
-            f" {LARGEST_PEAK // 1024} MiB, p99 of short messages under {LONGEST_WAY * 1000:.0f} ms.",
+            f" {LARGEST_PEAK // 1024} MiB,",
+            f"and p99 of short messages under {LONGEST_WAY * 1000:.0f} ms.",
             "CPU: of the one process that passes the message on.",
         ],
     )

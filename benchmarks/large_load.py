@@ -20,6 +20,10 @@ from benchmarks.workers import Ready
 CHUNK_SIZE = 64 * 1024
 """Bytes of text in a chunk: what clients send that split what they send."""
 
+RECEIVE_BUFFER = 64 * 1024
+"""Doubled by Linux: what a socket begins with. It grows to megabytes where the reader is slow, and
+then the short messages would be measured that wait in it, which no server can change."""
+
 _BEGIN = b"#begin#"
 _LINE = b"Nobody reads this, but there has to be very much of it to make a large message.\n"
 _BLOCK = (_LINE * (CHUNK_SIZE // len(_LINE) + 1))[:CHUNK_SIZE]
@@ -261,6 +265,7 @@ class _Receivers:
     def receive_from(self, sockets: list[socket.socket]) -> None:
         for sock in sockets:
             sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             self.receivers[sock.fileno()] = _Receiver(sock, self.delays)
             self.poll.register(sock.fileno(), select.EPOLLIN)
         self.pipe.send(Ready())
