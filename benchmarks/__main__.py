@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import fan_out, large, memory, parsers, set_up, transactions
+from benchmarks import fan_out, large, memory, parsers, relay, set_up, transactions
 from benchmarks.report import Section, as_json, environment
 from benchmarks.wire import LoadError
 
 BENCHMARKS = {
     "fan-out": fan_out.run,
     "large": large.run,
+    "relay": relay.run,
     "set-ups": set_up.run,
     "transactions": transactions.run,
     "parsers": parsers.run,
