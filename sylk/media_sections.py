@@ -168,6 +168,13 @@ class RelaySection:
         unit="paths",
         minimum=1,
     )
+    max_wrong_passwords: int = setting(
+        20,
+        "How many wrong passwords one source may give in a minute, and at once. Over it the answer "
+        "to any password is 403. As in [SIP], it does not hold for unlimited_peers.",
+        unit="passwords a minute",
+        minimum=1,
+    )
     max_next_hops: int = setting(
         1000,
         "The most connections that are opened for clients. Over it messages to other places fail.",

@@ -9,6 +9,7 @@ from sylk.media_sections import MsrpSettings, RelaySection
 from sylk.msrp.relay_limits import RelayLimits
 from sylk.net.relay_traffic import RelaySettings
 from sylk.sections import ServerSettings, SipSettings
+from sylk.sip.source_limits import TokenBuckets
 from sylk.users import USERS_FILE, UserFile
 
 
@@ -31,7 +32,12 @@ def relay_settings(
         raise raw.error(section, "default_expires", "must lie between min_expires and max_expires")
     users = UserFile(server.spool_dir / USERS_FILE)
     return RelaySettings(
-        access=RelayDigest(realm, users.find, random_token=secrets.token_hex),
+        access=RelayDigest(
+            realm,
+            users.find,
+            random_token=secrets.token_hex,
+            guesses=TokenBuckets(relay.max_wrong_passwords / 60, relay.max_wrong_passwords),
+        ),
         host=relay.host or msrp.advertised_ip or sip.advertised_ip or socket.getfqdn(),
         allows_clear=relay.clear,
         networks=relay.allowed_networks,
