@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import fan_out, large, memory, parsers, relay, set_up, transactions
+from benchmarks import (
+    conference_info,
+    fan_out,
+    history,
+    large,
+    memory,
+    parsers,
+    relay,
+    set_up,
+    transactions,
+)
 from benchmarks.report import Section, as_json, environment
 from benchmarks.wire import LoadError
 
@@ -18,6 +28,8 @@ BENCHMARKS = {
     "transactions": transactions.run,
     "parsers": parsers.run,
     "memory": memory.run,
+    "history": history.run,
+    "conference-info": conference_info.run,
 }
 
 

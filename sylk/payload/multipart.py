@@ -19,7 +19,6 @@ from sylk.payload.cpim_headers import (
     CONTROLS,
     MAX_HEADER_SIZE,
     MAX_HEADERS,
-    blank_line_at,
     is_name,
     read_block,
 )

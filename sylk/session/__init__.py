@@ -14,6 +14,7 @@ from sylk.session.stream_broadcast import StreamBroadcast
 from sylk.session.subscription import Referral, Subscription
 from sylk.session.user_agent import UserAgent
 from sylk.session.watch import Notification, Watch
+from sylk.sip.refer import Refer
 
 __all__ = [
     "Broadcast",
@@ -29,6 +30,7 @@ __all__ = [
     "Notification",
     "PageMessage",
     "Receipt",
+    "Refer",
     "Referral",
     "ReferralRequest",
     "StreamBroadcast",

@@ -1,15 +1,17 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sylk.session import Broadcast, Chat
+from sylk.session import Broadcast, Call, Chat
+from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
-from sylk_conference.people import Participant
+from sylk_conference.people import Participant, User
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
+from sylk_conference.watching import Watchers
 
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
@@ -26,17 +28,28 @@ def date_time() -> str:
     return datetime.now(UTC).isoformat()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OpenRoom:
     """A room and the chats of those who are in it."""
 
     room: Room
     chats: dict[Participant, Chat]
     reporting: Reporting
+    info: RoomInfo
+    watchers: Watchers
+    """Those who subscribe to conference-info."""
     held: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """Those who hold the chat, and what they have missed."""
+    on_changed: Callable[[], None] | None = None
+    """Called when people come or go."""
     seats: int = 0
     """How many are here or on their way in."""
+    called: int = 0
+    """How many of these are being called, and have not answered yet."""
+    calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
+    """The sessions that are here or on their way in, each with user@host of its person."""
+    on_deserted: Callable[[], None] | None = None
+    """Called when only those are left who are being called."""
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
@@ -52,9 +65,18 @@ class OpenRoom:
             if participant is not sender and (recipients is None or participant in recipients):
                 missed.add(body)
 
+    def changed(self, user: User) -> None:
+        """Tell those who watch the room that something about somebody has changed."""
+        self.info.changed(user)
+        self.watchers.changed()
+        if self.on_changed is not None:
+            self.on_changed()
+
     def hold(self, participant: Participant, held: bool) -> None:
         """Send nothing to somebody for now, or what he has missed and then everything."""
-        participant.is_held = held
+        peer = self.chats[participant].peer
+        participant.direction = "sendrecv" if peer is None else peer.direction
+        self.changed(participant.user)
         if held:
             self.held[participant] = Missed(MISSED_MESSAGES, MISSED_SIZE)
             return
@@ -87,6 +109,11 @@ class OpenRoom:
         if recipients is None:
             return {chat: one for one, chat in self.chats.items() if one is not sender}
         return {self.chats[participant]: participant for participant in recipients}
+
+    def close(self) -> None:
+        """Tell nothing any more: nobody is here."""
+        self.reporting.close()
+        self.watchers.end()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""

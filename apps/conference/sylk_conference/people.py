@@ -52,6 +52,8 @@ class User:
     address: Address
     """As he was named when he came."""
     nickname: str = ""
+    roles: tuple[str, ...] = ("participant",)
+    """What he is in the room (RFC 4575 section 5.6.3)."""
     participants: list["Participant"] = field(default_factory=list["Participant"])
     """His sessions, in the order of joining."""
 
@@ -76,13 +78,22 @@ class Participant:
     """The types that his client takes wrapped, as patterns; none stands for all."""
     takes_private: bool = True
     """False for a client that has said that it cannot tell a private message from another."""
-    is_held: bool = False
-    """True while his client wants to be sent nothing."""
+    direction: str = "sendrecv"
+    """Which way messages flow, as the SDP of his client says."""
+    removed_by: str | None = None
+    """The URI of who put him out."""
+    is_muted: bool = False
+    """True while he may not speak."""
 
     @property
     def key(self) -> bytes:
         """user@host of the person."""
         return self.user.key
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether his client wants to be sent nothing (RFC 3264 section 8.4)."""
+        return self.direction in ("sendonly", "inactive")
 
 
 class People:

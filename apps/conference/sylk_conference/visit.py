@@ -1,16 +1,20 @@
 """One session's time in a room: he is greeted, takes part, and leaves."""
 
 import math
+from datetime import UTC, datetime
 from functools import partial
 
 import trio
 
 from sylk.log import ApplicationLogger
+from sylk.payload.conference_info import DisconnectionMethod, Execution
 from sylk.session import Chat
 from sylk_conference.notices import name_of, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival, Participant
 from sylk_conference.switch import Switch
+
+_FAILURE = 400
 
 
 class Visit:
@@ -38,6 +42,7 @@ class Visit:
         chat.on_hold_changed = partial(open_room.hold, self._participant)
         if chat.is_held:
             open_room.hold(self._participant, True)
+        open_room.changed(self._participant.user)
         open_room.reporting.listen_to(self._participant, chat)
         logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
 
@@ -69,6 +74,7 @@ class Visit:
         room.leave(participant)
         del open_room.chats[participant]
         open_room.held.pop(participant, None)
+        self._tell_watchers()
         self._logger.info(
             "%s left %s (%d sessions): %s",
             chat.remote.uri,
@@ -80,6 +86,17 @@ class Visit:
             self._logger.info("room %s closed", room.address.uri)
         elif participant.key not in room.people and not _is_stopping():
             open_room.tell(f"{name_of(chat.remote)} has left the room")
+
+    def _tell_watchers(self) -> None:
+        call, participant = self._chat.call, self._participant
+        how = DisconnectionMethod.DEPARTED
+        if participant.removed_by is not None:
+            how = DisconnectionMethod.BOOTED
+        elif call.status is not None and call.status >= _FAILURE:
+            how = DisconnectionMethod.FAILED
+        gone = Execution(datetime.now(UTC), call.reason or None, participant.removed_by)
+        self._open_room.info.departed(participant, how, gone)
+        self._open_room.changed(participant.user)
 
 
 def _is_stopping() -> bool:

@@ -1,16 +1,9 @@
 """What is switched between real sockets: types that not everybody takes, and silence on hold."""
 
-import pytest
 from sylk_conference.open_room import MISSED_MESSAGES
-from trio.testing import MockClock
 
 from tests.apps.conference.visits import assert_all_is_gone, enter
 from tests.peers import DOMAIN, Caller, chat_offer, running_server, wrap
-
-
-@pytest.fixture
-def jumping_clock() -> MockClock:
-    return MockClock(autojump_threshold=0.02)
 
 
 async def enter_taking(caller: Caller, types: str, *extra: str) -> None:
