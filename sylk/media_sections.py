@@ -1,6 +1,7 @@
 """The sections of `sylk.ini` that are about media: how chats are carried, and for whom."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from sylk.settings import Bytes, IPAddress, Networks, Port, Seconds, setting
@@ -36,6 +37,17 @@ class MsrpSettings:
         "Whether a border controller may lead MSRP connections through itself by rewriting the c= "
         "and m= lines of SDP (RFC 6714). no goes by the paths alone, for networks in which "
         "something rewrites these lines and carries no MSRP.",
+    )
+    relay: str | None = setting(
+        None,
+        "The MSRP relay (RFC 4976) that carries the sessions of this server, such as "
+        "msrps://relay.example.com;tcp, for a server that clients cannot connect to. Calls whose "
+        "offer is in clear go through an msrp relay alone, those over TLS through an msrps one; "
+        "others, and all while the relay cannot be reached, go without.",
+    )
+    relay_user: str | None = setting(None, "The user as whom the server logs in at that relay.")
+    relay_password_file: Path | None = setting(
+        None, "The file whose first line is the password of that user."
     )
     max_connections: int = setting(
         20_000,
