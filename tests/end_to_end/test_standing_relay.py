@@ -1,6 +1,6 @@
 """The server behind a relay: clients come to its rooms through Kamailio, and through ours."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,13 +14,13 @@ USER = "alice"
 
 
 @contextmanager
-def kamailio(folder: Path) -> Iterator[tuple[str, str]]:
+def kamailio(folder: Path) -> Generator[tuple[str, str]]:
     with relaying(folder) as relay:
         yield relay.uri, PASSWORD
 
 
 @contextmanager
-def ours(folder: Path) -> Iterator[tuple[str, str]]:
+def ours(folder: Path) -> Generator[tuple[str, str]]:
     with started(folder, relay_settings()) as server:
         yield relay_uri(with_users(server)), USERS[USER]
 

@@ -22,7 +22,7 @@ def jumping_clock() -> trio.testing.MockClock:
 
 async def await_path(standing: StandingPath, *, there: bool) -> None:
     while bool(standing.relays) != there:
-        await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked(0.01)
 
 
 async def test_a_path_that_is_lost_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
