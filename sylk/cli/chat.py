@@ -37,8 +37,8 @@ input is no terminal, each of its lines is said as it is, and each message is a 
 A server or relay that asks for a password is given that of --password-file, or else of the
 environment variable SYLK_CHAT_PASSWORD, with the user part of --from as the user name.
 
-exit status: 0 the session worked; 1 the call was refused or nobody was reached; 2 wrong usage;
-3 the session broke in the middle, or a message was not delivered.
+exit status: 0 the session worked, whoever said goodbye; 1 the call was refused or nobody was
+reached; 2 wrong usage; 3 the session broke in the middle, or a message was not delivered.
 """
 
 

@@ -14,6 +14,7 @@ from sylk.msrp.frame import COMMENTS
 from sylk.session.chat import Chat
 
 _UNAVAILABLE = 480
+_FIRST_FAILURE = 300
 
 TYPED_LIMIT = 100
 """Lines that may wait to be sent."""
@@ -36,6 +37,8 @@ class Conversation:
         self._view = ChatView(chat.local, chat.remote, text_limit=front_end.text_limit)
         self._deliveries = Deliveries(self._complain_of_message)
         self._is_done = False
+        self._is_unsent = False
+        """Whether a line was typed that has not gone out."""
         self.fault: str | None = None
         """What went wrong, in words, once the conversation is over; None when everything worked."""
         chat.on_delivered = self._deliveries.delivered
@@ -60,7 +63,10 @@ class Conversation:
             nursery.start_soon(self._receive, nursery.cancel_scope)
             nursery.start_soon(self._front_end.read_lines, send_line)
             async with typed:
-                await self._send_typed(typed)
+                try:
+                    await self._send_typed(typed)
+                finally:
+                    self._is_unsent |= bool(typed.statistics().current_buffer_used)
             self._is_done = not self._chat.is_over
             await self._deliveries.wait_at_most(0)
             await trio.sleep(self._linger)
@@ -68,20 +74,30 @@ class Conversation:
 
     def _find_fault(self) -> str | None:
         deliveries = self._deliveries
-        if self._chat.is_over and (not self._is_done or deliveries.unanswered):
+        is_lost = bool(deliveries.unanswered) or self._is_unsent
+        if self._chat.is_over and (is_lost or not (self._is_done or self._was_left_politely)):
             reason = harmless(self._chat.call.reason)
             if reason.startswith("BYE"):
                 reason = f"the other side left{reason[3:]}"
             return f"the session ended: {reason}"
         return f"messages not delivered: {deliveries.failed}" if deliveries.failed else None
 
+    @property
+    def _was_left_politely(self) -> bool:
+        """Tell whether the other side has ended the call, and not because something failed."""
+        call = self._chat.call
+        has_failed = call.status is not None and call.status >= _FIRST_FAILURE
+        return call.reason.startswith("BYE") and not has_failed
+
     async def _send_typed(self, typed: trio.MemoryReceiveChannel[str]) -> None:
         async for line in typed:
+            self._is_unsent = True
             await self._deliveries.wait_at_most(UNANSWERED_LIMIT - 1)
             try:
                 message_id = await self._chat.send(line, "text/plain; charset=utf-8")
             except SessionEnded:
                 return
+            self._is_unsent = False
             if message_id is None:
                 self._deliveries.failed += 1
                 self._complain_of_message(line, _UNAVAILABLE, "the other side holds the chat")
@@ -100,6 +116,8 @@ class Conversation:
                     self._notice(text)
                 case None:
                     pass
+        if self._front_end.shows_own and not self._is_done and self._was_left_politely:
+            self._notice("The other side has left.")
         scope.cancel()
 
     def _notice(self, text: str) -> None:
