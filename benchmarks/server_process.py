@@ -22,19 +22,23 @@ _SIP_LINE = re.compile(r"listening for SIP on tcp \S+ port (\d+)")
 _MSRP_LINE = re.compile(r"listening for MSRP on tcp \S+ port (\d+)")
 _MSRP_TLS_LINE = re.compile(r"listening for MSRP on tls \S+ port (\d+)")
 
-# Keep-alives would be counted as messages.
-_SETTINGS = f"""\
+# Keep-alives would be counted as messages, and who talks without pause is to be heard.
+_SETTINGS = """\
 [SIP]
-local_ip = {HOST}
+local_ip = {host}
 local_udp_port = 0
 local_tcp_port = 0
 local_tls_port = none
 
 [MSRP]
-local_ip = {HOST}
+local_ip = {host}
 local_tcp_port = 0
-local_tls_port = {{msrp_tls_port}}
+local_tls_port = {msrp_tls_port}
 keepalive_interval = 3600
+
+[Conference]
+message_rate = 0
+history = {history}
 """
 
 
@@ -87,11 +91,13 @@ class ServerProcess:
     `more` are further settings; with `tls` it takes MSRP over TLS as well.
     """
 
-    def __init__(self, more: str = "", *, tls: bool = False) -> None:
+    def __init__(self, more: str = "", *, history: bool = False, tls: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self._log = folder / "log"
-        settings = _SETTINGS.format(msrp_tls_port=0 if tls else "none")
+        settings = _SETTINGS.format(
+            host=HOST, history="yes" if history else "no", msrp_tls_port=0 if tls else "none"
+        )
         (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
         self._command = command = Path(sys.executable).with_name("sylk-server")
         with self._log.open("wb") as log:
