@@ -67,7 +67,7 @@ class Conference(Application):
             self._rooms,
             self._dial_out,
             self._factory,
-            self.permissions_of,
+            self._permissions_of,
             self.logger,
         )
         self._stack = AsyncExitStack()
@@ -111,7 +111,7 @@ class Conference(Application):
             await invitation.reject(status)
             return
         try:
-            permissions = self.permissions_of(address)
+            permissions = self._permissions_of(address)
             uris = recipients_of(invitation, permissions, self.settings.max_recipients)
         except RemoteProtocolError as error:
             self.logger.info("refused the list of %s: %s", invitation.sender.uri, error)
@@ -146,8 +146,7 @@ class Conference(Application):
         place = self._rooms.place_of(referral.call)
         await self._referrals.handle(referral, place or self._room_at(referral))
 
-    def permissions_of(self, _address: Address) -> Permissions:
-        """Return who may have others called into the room of an address, or put out of it."""
+    def _permissions_of(self, _address: Address) -> Permissions:
         return ParticipantsInvite()
 
     def _place_of(self, invitation: Invitation) -> Address:

@@ -24,6 +24,7 @@ from sylk_conference.rooms import Rooms
 
 _FORBIDDEN = 403
 _BAD_TYPE = 415
+_BAD_SCHEME = 416
 _REFUSED = 300
 
 
@@ -62,7 +63,9 @@ def call_recipients(
         invitee = Invitee(uri, chat.remote)
         if invitee.key in open_room.calls.values():
             continue
-        if dial_out.is_ringing(open_room, invitee.key):
+        if uri.partition(":")[0].lower() not in ("sip", "sips"):
+            tell(_BAD_SCHEME, "it is no SIP address")
+        elif dial_out.is_ringing(open_room, invitee.key):
             dial_out.call(open_room, invitee, tell)
         elif (status := rooms.refusal(room)) is not None:
             tell(status, "the room is full")

@@ -24,7 +24,7 @@ def jumping_clock() -> MockClock:
 class Lenient(Conference):
     """A conference in which everybody may do everything."""
 
-    def permissions_of(self, _address: Address) -> Permissions:
+    def _permissions_of(self, _address: Address) -> Permissions:
         return Everything()
 
 
