@@ -10,6 +10,7 @@ that reads `self.settings` where it needs a value is up to date by itself.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -56,6 +57,11 @@ class Application:
         self.settings = settings
         self.address_settings: AddressSettings[Any] = AddressSettings(settings)
         """The settings of each address; the server gives them before the start."""
+        self.state_dir: Path | None = None
+        """Where it may keep files, a folder of its own; the server gives it before the start.
+
+        The folder need not exist yet. None without a server.
+        """
         self.logger = ApplicationLogger(self.name)
         self.user_agent: UserAgent | None = None
         """By which it calls, sends messages and subscribes; the server gives it before the start.

@@ -100,6 +100,7 @@ def build_config(raw: RawConfig) -> ServerConfig:
         settings = read[name].settings
         applications[name] = kind(settings)
         applications[name].address_settings = read[name].address_settings(settings)
+        applications[name].state_dir = server.spool_dir / name
     _check_tls(raw, sections.msrp, sections.tls)
     policy = admission_policy(raw, server, sections.sip, sections.tls)
     files = _certificate_files(server, sections.sip, sections.msrp, sections.tls)

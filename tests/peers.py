@@ -45,6 +45,7 @@ Settings = Mapping[str, Mapping[str, object]]
 _LOOPBACK: Settings = {
     "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0, "local_tls_port": "none"},
     "MSRP": {"local_ip": HOST, "local_tcp_port": 0, "local_tls_port": "none"},
+    "Conference": {"history": "no"},
 }
 
 

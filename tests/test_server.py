@@ -88,7 +88,7 @@ async def test_an_application_that_is_not_there_is_404() -> None:
 
 
 async def test_a_refer_may_ask_for_no_subscription() -> None:
-    # RFC 7614: understood, and refused here for who asks only.
+    # RFC 7614: understood, and refused here only because nobody is in the room.
     async with running_server() as server, Caller(server) as caller:
         refer = ("Refer-To: <sip:bob@example.com>", "Require: nosub")
         assert (await caller.ask("REFER", *refer)).status == 403
@@ -158,7 +158,7 @@ async def test_what_begins_something_needs_a_digest(method: str, tmp_path: Path)
         answer = digest_for(first, method)
         async with Caller(server) as caller:
             second = await caller.ask(method, answer)
-            # The REFER has no Refer-To.
+            # A REFER that names nobody is malformed, and that is seen now.
             assert second.status not in (401, 403)
         async with Caller(server) as replaying:
             third = await replaying.ask(method, answer)

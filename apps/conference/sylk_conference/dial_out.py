@@ -89,16 +89,14 @@ class DialOut:
         self,
         rooms: Rooms,
         settings: DialOutSettings,
-        chatroom: tuple[str, ...],
         logger: ApplicationLogger,
         event_packages: Sequence[str] = (),
     ) -> None:
-        """Call into `rooms`; `chatroom` and `event_packages` tell what they offer."""
+        """Call into `rooms`; `event_packages` tell what can be subscribed to there."""
         self.user_agent: UserAgent | None = None
         """By which it calls; given before anybody is called."""
         self._rooms = rooms
         self._settings = settings
-        self._chatroom = chatroom
         self._logger = logger
         self._headers = [("Allow-Events", ", ".join(event_packages))] if event_packages else []
         self._quota = settings.call_quota
@@ -202,7 +200,7 @@ class DialOut:
             local=Address(room.uri, CALLER_NAME),
             headers=[*headers_of(invitee), *self._headers],
             focus=True,
-            chatroom=self._chatroom,
+            chatroom=open_room.room.policy.features,
             on_ringing=ringing.tell,
             timeout=self._settings.ringing_time,
             streams=True,
@@ -214,7 +212,7 @@ class DialOut:
                 raise chat.call.ended_error()
             self._answered(open_room, ringing)
             ringing.tell(_OK)
-            arrival = Arrival(datetime.now(UTC), "dialed-out", referred_by=referrer.uri)
+            arrival = Arrival(datetime.now(UTC), "dialed-out", chat.call.contact, referrer.uri)
             with logging_call(chat.call.call_id):
                 await Visit(open_room, chat, arrival, self._logger).run()
 

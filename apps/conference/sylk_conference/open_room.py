@@ -11,16 +11,14 @@ from sylk_conference.notices import notice
 from sylk_conference.people import Participant, User
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
+from sylk_conference.room_history import RoomHistory
 from sylk_conference.watching import Watchers
 
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
 
-MISSED_MESSAGES = 100
-"""Messages that are kept for somebody who holds the chat."""
-
 MISSED_SIZE = 256 * 1024
-"""Bytes of messages that are kept for somebody who holds the chat."""
+"""Bytes of messages that are kept for somebody who is not listening."""
 
 
 def date_time() -> str:
@@ -34,12 +32,16 @@ class OpenRoom:
 
     room: Room
     chats: dict[Participant, Chat]
+    """Of everybody who is here."""
+    listeners: dict[Participant, Chat]
+    """Of those who are sent what is said: all but who holds the chat, or catches up first."""
     reporting: Reporting
     info: RoomInfo
+    history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
-    held: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
-    """Those who hold the chat, and what they have missed."""
+    missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
+    """What the others, who are no listeners now, have missed."""
     on_changed: Callable[[], None] | None = None
     """Called when people come or go."""
     seats: int = 0
@@ -54,14 +56,14 @@ class OpenRoom:
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
         broadcast.send_to(
-            chat for participant, chat in self.chats.items() if participant is not sender
+            chat for participant, chat in self.listeners.items() if participant is not sender
         )
 
-    def keep_for_held(
+    def keep_for_absent(
         self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
     ) -> None:
-        """Keep a message for those of its recipients who are on hold."""
-        for participant, missed in self.held.items():
+        """Keep a message for those of its recipients who are not listening."""
+        for participant, missed in self.missed.items():
             if participant is not sender and (recipients is None or participant in recipients):
                 missed.add(body)
 
@@ -72,29 +74,66 @@ class OpenRoom:
         if self.on_changed is not None:
             self.on_changed()
 
+    def reconfigured(self) -> None:
+        """Take it that the settings of the room are others."""
+        room, settings = self.room, self.room.policy.settings
+        for user in room.people:
+            room.give_roles(user)
+        self.watchers.interval = settings.notify_interval
+        self.watchers.partial_state = settings.partial_notifications
+        self.info.all_changed()
+        self.watchers.changed()
+
     def hold(self, participant: Participant, held: bool) -> None:
         """Send nothing to somebody for now, or what he has missed and then everything."""
         peer = self.chats[participant].peer
         participant.direction = "sendrecv" if peer is None else peer.direction
         self.changed(participant.user)
         if held:
-            self.held[participant] = Missed(MISSED_MESSAGES, MISSED_SIZE)
-            return
-        missed = self.held.pop(participant, None)
+            self.silence(participant)
+        else:
+            self.resume(participant)
+
+    def silence(self, participant: Participant) -> None:
+        """Send nothing to somebody until he resumes, but keep it for him."""
+        self.listeners.pop(participant, None)
+        if participant not in self.missed:
+            count = self.room.policy.settings.missed_messages
+            self.missed[participant] = Missed(count, MISSED_SIZE)
+
+    def resume(self, participant: Participant) -> None:
+        """Send somebody what he has missed, and from now on everything."""
+        missed = self.missed.pop(participant, None)
         if missed is None:
             return
+        self.listeners[participant] = self.chats[participant]
         broadcast = Broadcast()
         if missed.lost:
-            text = f"{missed.lost} earlier messages were said while you held the chat"
+            text = f"{missed.lost} earlier messages were said while you were away"
             broadcast.add(notice(self.room.address, text, date_time()))
         for body in missed.take():
             broadcast.add(body)
         if len(broadcast):
             self.whisper(broadcast, [participant])
 
+    def enter(self, participant: Participant, chat: Chat) -> None:
+        """Let somebody in, who is no listener yet."""
+        self.chats[participant] = chat
+        self.silence(participant)
+        self.reporting.listen_to(participant, chat)
+        self.changed(participant.user)
+
+    def leave(self, participant: Participant) -> None:
+        """Let somebody out."""
+        self.room.leave(participant)
+        del self.chats[participant]
+        self.listeners.pop(participant, None)
+        self.missed.pop(participant, None)
+
     def whisper(self, broadcast: Broadcast, recipients: Iterable[Participant]) -> None:
-        """Send to these alone."""
-        broadcast.send_to(self.chats[participant] for participant in recipients)
+        """Send to these alone, as far as they listen."""
+        listeners = self.listeners
+        broadcast.send_to(listeners[one] for one in recipients if one in listeners)
 
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
@@ -106,9 +145,10 @@ class OpenRoom:
         self, sender: Participant, recipients: Sequence[Participant] | None
     ) -> dict[Chat, Participant]:
         """Return these, or everybody but the sender for None, by their chats."""
+        listeners = self.listeners
         if recipients is None:
-            return {chat: one for one, chat in self.chats.items() if one is not sender}
-        return {self.chats[participant]: participant for participant in recipients}
+            return {chat: one for one, chat in listeners.items() if one is not sender}
+        return {listeners[one]: one for one in recipients if one in listeners}
 
     def close(self) -> None:
         """Tell nothing any more: nobody is here."""
@@ -117,5 +157,5 @@ class OpenRoom:
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""
-        behind = [chat for chat in self.chats.values() if chat.backlog > PACE_BYTES]
+        behind = [chat for chat in self.listeners.values() if chat.backlog > PACE_BYTES]
         return behind if 2 * len(behind) > len(self.chats) else []

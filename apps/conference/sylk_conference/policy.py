@@ -69,6 +69,16 @@ class RoomPolicy:
         private = ("private-messages",) if self._settings.whisper != "none" else ()
         return nickname + private
 
+    @property
+    def has_sanctions(self) -> bool:
+        """Tell whether there are bans or mutes, those that are over included."""
+        return len(self.bans) > 0 or len(self.mutes) > 0
+
+    def closed(self) -> None:
+        """Take it that the last has left: lock and subject were of those who met, bans stay."""
+        self.is_locked = False
+        self._subject = None
+
     def reconfigure(self, settings: RoomSettings) -> None:
         """Take other settings; bans, mutes, the lock and a subject of a moderator's stay."""
         self._settings = settings

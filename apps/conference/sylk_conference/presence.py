@@ -71,7 +71,7 @@ class _Source:
         """Return the document; PIDF knows neither versions nor changes."""
         open_room = self._rooms.get(self._address)
         count = None if open_room is None else len(open_room.room.people)
-        subject = "" if open_room is None else open_room.info.about.subject
+        subject = self._rooms.policy_of(self._address).subject
         return presence_of(self._address.uri, count, subject, datetime.now(UTC)), b""
 
 

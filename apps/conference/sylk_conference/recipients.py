@@ -48,16 +48,23 @@ def recipients_of(
     uris.pop(key_of(invitation.sender), None)
     if len(uris) > max_recipients:
         raise RemoteProtocolError(f"more than {max_recipients} people in the list", _FORBIDDEN)
-    if not permissions.may_invite(Referrer(invitation.sender, invitation.source[0], is_here=True)):
+    referrer = Referrer(invitation.sender, invitation.source[0], is_here=True)
+    if uris and not any(permissions.may_invite(referrer, key) for key in uris):
         raise RemoteProtocolError("he may not have others called", _FORBIDDEN)
     return list(uris.values())
 
 
 def call_recipients(
-    rooms: Rooms, dial_out: DialOut, open_room: OpenRoom, chat: Chat, uris: Iterable[str]
+    rooms: Rooms,
+    dial_out: DialOut,
+    open_room: OpenRoom,
+    chat: Chat,
+    permissions: Permissions,
+    uris: Iterable[str],
 ) -> None:
     """Have everybody called who is not in the room yet; `chat` is that of who wants it."""
     room = open_room.room.address
+    referrer = Referrer(chat.remote, is_here=True)
     for uri in uris:
         tell = partial(_tell, chat, room, uri)
         invitee = Invitee(uri, chat.remote)
@@ -65,6 +72,8 @@ def call_recipients(
             continue
         if uri.partition(":")[0].lower() not in ("sip", "sips"):
             tell(_BAD_SCHEME, "it is no SIP address")
+        elif not permissions.may_invite(referrer, invitee.key):
+            tell(_FORBIDDEN, "the room does not allow it")
         elif dial_out.is_ringing(open_room, invitee.key):
             dial_out.call(open_room, invitee, tell)
         elif (status := rooms.refusal(room)) is not None:

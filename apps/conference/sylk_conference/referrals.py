@@ -103,7 +103,7 @@ class Referrals:
             if not permissions.may_remove(referrer, key):
                 raise RemoteProtocolError("he may not put others out", _FORBIDDEN)
             return
-        if not permissions.may_invite(referrer):
+        if not permissions.may_invite(referrer, key):
             raise RemoteProtocolError("he may not have others called", _FORBIDDEN)
         user = key.rpartition(b"@")[0].decode("utf-8", "replace")
         if self._rooms.get(Address(target)) is not None or self._factory.is_named(user):

@@ -16,8 +16,15 @@ from sylk.payload.cpim_envelope import line_uri, render_envelope
 from sylk_conference.addressing import Addressing
 from sylk_conference.alternatives import PLAIN, text_alternative
 from sylk_conference.audience import Audience, takes
-from sylk_conference.content import ANY_TYPE, Refusal, check_content
+from sylk_conference.content import Refusal, check, check_content
+from sylk_conference.nicknames import Nicknames
 from sylk_conference.people import Arrival, Participant, People, User, comparable, key_of
+from sylk_conference.policy import Asker, RoomPolicy
+from sylk_conference.settings import RoomSettings
+
+MODERATOR = ("moderator", "participant")
+PARTICIPANT = ("participant",)
+"""The roles of people (RFC 4575 section 5.6.3)."""
 
 _FORBIDDEN = 403
 _UNSUPPORTED = 415
@@ -30,6 +37,8 @@ class Delivery:
     body: bytes
     recipients: list[Participant] | None = None
     is_private: bool = False
+    content_type: bytes = b""
+    """The type of what is wrapped."""
     alternative: "Delivery | None" = None
     """What those get who do not take the type."""
 
@@ -37,10 +46,11 @@ class Delivery:
 class Room:
     """One room, from the first participant to the last."""
 
-    def __init__(self, address: Address, types: Sequence[str] = ANY_TYPE) -> None:
-        """Take the address of the room, and the types that may be said in it."""
+    def __init__(self, address: Address, policy: RoomPolicy | None = None) -> None:
+        """Take the address, and who may do what; without a policy everybody may do everything."""
         self.address = address
-        self.types = types
+        self.policy = policy or RoomPolicy(RoomSettings())
+        self.nicknames = Nicknames(address)
         self.people = People()
         self.key = key_of(address)
         self.to_line = b"To: " + address.render().encode()
@@ -63,18 +73,47 @@ class Room:
         `accepts` are the types that his client takes wrapped, as patterns; none stands for all.
         """
         participant = self.people.join(address, claimed, arrival)
+        user = participant.user
+        self.nicknames.join(user.key, address)
+        self._rename(user)
+        self.give_roles(user)
         participant.accepts = () if "*" in accepts else accepts
         participant.takes_private = takes_private
         self._audience.changed()
         return participant
 
     def leave(self, participant: Participant) -> None:
-        """Let somebody out."""
-        self.people.leave(participant)
-        self._audience.changed()
+        """Let somebody out; nothing happens when he is gone already."""
+        if participant in participant.user.participants:
+            self.nicknames.leave(participant.key, participant.address)
+            self.people.leave(participant)
+            self._audience.changed()
+
+    def give_roles(self, user: User) -> None:
+        """Let somebody be what the policy says that he is."""
+        is_moderator = any(self.policy.is_moderator(asker_of(one)) for one in user.participants)
+        user.roles = MODERATOR if is_moderator else PARTICIPANT
+
+    def rename(self, participant: Participant, nickname: str) -> None:
+        """Give somebody a nickname on all his clients, or with an empty one take it away.
+
+        Raises Refusal: 403 where there are none, 424 and 425 as RFC 7701 section 7.1 has it.
+        """
+        user = participant.user
+        check(self.policy.may_have_nickname())
+        if nickname:
+            self.nicknames.reserve(user.key, nickname)
+        else:
+            self.nicknames.release(user.key)
+        self._rename(user)
+
+    def _rename(self, user: User) -> None:
+        nicknames = self.nicknames
+        self.people.rename(user, nicknames.nickname_of(user.key), nicknames.name_of(user.key))
 
     def _find_nickname(self, nickname: str) -> User | None:
-        return next((user for user in self.people if user.nickname == nickname), None)
+        key = self.nicknames.owner_of(nickname)
+        return None if key is None else self.people.get(key)
 
     # What is said
 
@@ -99,11 +138,17 @@ class Room:
         from_line = envelope.from_line
         if from_line is not None and from_line != sender.from_line:
             self._check_from(sender, from_line)
-        content_type = check_content(body, envelope.header_end, self.types, whole=whole)
+        policy = self.policy
+        content_type = check_content(
+            body, envelope.header_end, policy.settings.content_types, whole=whole
+        )
+        check(policy.takes_size(len(body)))
         recipients = self._addressing.recipients(sender, envelope.to_lines)
+        if recipients is not None:
+            self._check_whisper(sender, recipients)
         head = self._new_head(sender, envelope, now, body, is_private=recipients is not None)
         said = body if head is None else head + body[envelope.header_end :]
-        delivery = Delivery(said, recipients, recipients is not None)
+        delivery = Delivery(said, recipients, recipients is not None, content_type)
         if deaf := self._audience.deaf_to(content_type):
             self._leave_out(delivery, sender, deaf, whole=whole)
         return delivery
@@ -111,6 +156,11 @@ class Room:
     def _check_from(self, sender: Participant, from_line: bytes) -> None:
         if comparable(line_uri(from_line)) not in (sender.key, sender.claimed_key):
             raise Refusal("the CPIM From is not the sender's", _FORBIDDEN)
+
+    def _check_whisper(self, sender: Participant, recipients: Sequence[Participant]) -> None:
+        asker = asker_of(sender)
+        for recipient in recipients:
+            check(self.policy.may_whisper(asker, asker_of(recipient)))
 
     def _new_head(
         self, sender: Participant, envelope: Envelope, now: bytes, body: bytes, *, is_private: bool
@@ -153,3 +203,8 @@ def _in_plain_text(body: bytes) -> bytes | None:
     message = CpimMessage.parse(body)
     text = text_alternative(message.content_type, message.content)
     return None if text is None else body[: body.index(b"\r\n\r\n") + 4] + text
+
+
+def asker_of(participant: Participant) -> Asker:
+    """Return somebody who is here as the policy wants to know him."""
+    return Asker(participant.key, participant.arrival.source, True)

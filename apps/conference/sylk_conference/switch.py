@@ -4,6 +4,7 @@ All that one read from the network brought is handled in one step, so that it le
 recipient in one system call.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,16 +18,22 @@ from sylk.session import (
     ChatMessage,
     Incoming,
     MessagePiece,
+    NicknameRequest,
     Receipt,
 )
-from sylk_conference.content import Refusal
+from sylk_conference.content import Refusal, check
 from sylk_conference.large_messages import LargeMessages
+from sylk_conference.message_rate import MessageBucket
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Participant
-from sylk_conference.room import Delivery
+from sylk_conference.policy import Denial
+from sylk_conference.room import Delivery, asker_of
 
 PACE_LIMIT = 1.0
 """Seconds for which a sender is held back at most, after each batch."""
+
+_PAUSE_STEP = 0.25  # seconds, after which it is looked whether who talks too fast is still here
+_OK = 200
 
 
 class Switch:
@@ -43,6 +50,9 @@ class Switch:
         self._participant = participant
         self._chat = chat
         self._logger = logger
+        self._asker = asker_of(participant)
+        self._bucket = MessageBucket()
+        self._pause_until = -math.inf
         self._large = LargeMessages(
             open_room.room,
             participant,
@@ -53,40 +63,64 @@ class Switch:
 
     def take(self, batch: Sequence[Incoming]) -> None:
         """Handle what has come, in its order; pieces of large messages go their own way."""
+        now = trio.current_time()
+        policy = self._open_room.room.policy
+        denial = policy.may_speak(self._asker, now)
         whole: list[ChatMessage] = []
         for each in batch:
             if isinstance(each, ChatMessage):
                 whole.append(each)
             elif isinstance(each, MessagePiece):
-                self._pass_on(each)
-        if whole:
-            self._switch(whole)
+                self._pass_on(each, denial)
+            else:
+                # What was said before is said under the name of before.
+                self._switch(whole, denial)
+                whole = []
+                self._rename(each)
+        self._switch(whole, denial)
+        self._pause_until = now + policy.pace(self._bucket, len(batch), now)
 
     async def keep_pace(self) -> None:
-        """Hold this sender back while most of the room is behind; a minority never slows anyone."""
-        if self._open_room.laggards():
+        """Hold this sender back while most of the room is behind; a minority never slows anyone.
+
+        He waits, too, when he talks faster than he may, and for a disk that cannot keep up.
+        """
+        open_room = self._open_room
+        if open_room.laggards():
             with trio.move_on_after(PACE_LIMIT):
-                while laggards := self._open_room.laggards():
+                while laggards := open_room.laggards():
                     await min(laggards, key=lambda chat: chat.backlog).wait_drained()
         await self._large.keep_pace()
+        await open_room.history.wait_for_room()
+        # An Event that tells of the end would be another object for each chat.
+        while not self._chat.is_over and trio.current_time() < self._pause_until:  # noqa: ASYNC110
+            await trio.sleep(min(_PAUSE_STEP, self._pause_until - trio.current_time()))
 
     def close(self) -> None:
         """Give up what is not whole: the sender has gone."""
         self._large.close()
 
-    def _switch(self, batch: Sequence[ChatMessage]) -> None:
-        """Decide on all that one read brought, pass it on in one go, then answer for it."""
+    def _switch(self, batch: Sequence[ChatMessage], denial: Denial | None) -> None:
+        """Decide on messages, pass them on in one go, then answer for them."""
+        if not batch:
+            return
         open_room, sender, chat = self._open_room, self._participant, self._chat
         now = date_time().encode()
         accepted: list[ChatMessage] = []
         asked: list[ChatMessage] = []
+        said: list[Delivery] = []
         broadcast = Broadcast()
+        is_kept = open_room.history.is_kept
+        if is_kept:
+            open_room.reporting.hold_back(sender)
         for message in batch:
             try:
+                check(denial)
                 delivery = open_room.room.post(sender, message.body, message.envelope, now)
             except RemoteProtocolError as error:
                 self._refuse(message, error)
                 continue
+            said.append(delivery)
             receipt = chat.receipt_of(message)
             if delivery.recipients is None:
                 is_asked = self._add(broadcast, delivery, receipt)
@@ -99,15 +133,39 @@ class Switch:
             (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
-        chat.accept(accepted)
-        if asked:
-            chat.accept(asked, report=False)
+        answer = partial(self._answer, accepted, asked, is_held_back=is_kept)
+        if is_kept:
+            open_room.history.add(sender, said, answer)
+        else:
+            answer()
+
+    def _answer(
+        self, accepted: list[ChatMessage], asked: list[ChatMessage], *, is_held_back: bool
+    ) -> None:
+        chat = self._chat
+        if not chat.is_over:
+            chat.accept(accepted)
+            if asked:
+                chat.accept(asked, report=False)
+        if is_held_back:
+            self._open_room.reporting.release(self._participant)
+
+    def _rename(self, request: NicknameRequest) -> None:
+        """Answer a NICKNAME (RFC 7701 section 7.1)."""
+        try:
+            self._open_room.room.rename(self._participant, request.nickname)
+        except RemoteProtocolError as error:
+            self._logger.info("refused a nickname of %s: %s", self._chat.remote.uri, error)
+            self._chat.answer_nickname(request, error.status)
+            return
+        self._chat.answer_nickname(request, _OK)
+        self._open_room.changed(self._participant.user)
 
     def _add(self, broadcast: Broadcast, delivery: Delivery, receipt: Receipt) -> bool:
         """Add a message; returns whether its success is reported later."""
         open_room, recipients = self._open_room, delivery.recipients
-        if open_room.held:
-            open_room.keep_for_held(delivery.body, self._participant, recipients)
+        if open_room.missed:
+            open_room.keep_for_absent(delivery.body, self._participant, recipients)
         reporting = open_room.reporting
         return reporting.add(broadcast, delivery.body, self._participant, receipt, recipients)
 
@@ -131,8 +189,8 @@ class Switch:
             self._open_room.whisper(broadcast, alternative.recipients)
         return is_asked
 
-    def _pass_on(self, piece: MessagePiece) -> None:
-        if error := self._large.take(piece, date_time().encode()):
+    def _pass_on(self, piece: MessagePiece, denial: Denial | None) -> None:
+        if error := self._large.take(piece, date_time().encode(), denial):
             self._log_refusal(error)
 
     def _log_refusal(self, error: RemoteProtocolError) -> None:
