@@ -1,4 +1,4 @@
-"""REFER inside a call: it reaches the application of the call, and is told of in the same dialog."""
+"""REFER inside a call: it reaches the application of the call, and is told of in its dialog."""
 
 from collections.abc import Awaitable, Callable
 

@@ -314,7 +314,9 @@ def test_parts_of_a_body_are_read_here() -> None:
     refusal = refused(core, other)
     assert (refusal.status, refusal.headers.get("Accept")) == (415, "application/sdp")
     optional = ("Content-Disposition", "session;handling=optional")
-    third = make("INVITE", optional, call_id="3", body=sdp + html, content_type=kind)
+    third = make(
+        "INVITE", optional, call_id="3", branch="z9hG4bK3", body=sdp + html, content_type=kind
+    )
     assert receive_one(core, third).request.body == b""
 
 
