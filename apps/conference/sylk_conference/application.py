@@ -70,7 +70,7 @@ class Conference(Application):
             self._rooms,
             self._dial_out,
             self._factory,
-            self._permissions_of,
+            self.permissions_of,
             self.logger,
         )
         self._history: HistoryStore | None = None
@@ -161,7 +161,7 @@ class Conference(Application):
             await invitation.reject(status)
             return
         try:
-            permissions = self._permissions_of(address)
+            permissions = self.permissions_of(address)
             uris = recipients_of(invitation, permissions, self.settings.max_recipients)
         except RemoteProtocolError as error:
             self.logger.info("refused the list of %s: %s", invitation.sender.uri, error)
@@ -203,7 +203,8 @@ class Conference(Application):
         place = self._rooms.place_of(referral.call)
         await self._referrals.handle(referral, place or self._room_at(referral))
 
-    def _permissions_of(self, address: Address) -> Permissions:
+    def permissions_of(self, address: Address) -> Permissions:
+        """Return who may have others called into the room of an address, or put out of it."""
         return ByPolicy(self._rooms.policy_of(address), trio.current_time())
 
     def _asker(self, request: Invitation | SubscriptionRequest, address: Address) -> Asker:
@@ -219,7 +220,7 @@ class Conference(Application):
         """
         place = self._rooms.place_of(invitation.replaces or invitation.joins)
         if place is None and self._calls_factory(invitation):
-            place = _conference_at(self._factory.new_room(str(invitation.request_uri.aor)))
+            place = _address(self._factory.new_room(str(invitation.request_uri.aor)))
         return place or self._room_at(invitation)
 
     def _calls_factory(self, invitation: Invitation) -> bool:
@@ -228,7 +229,7 @@ class Conference(Application):
 
     def _room_at(self, request: Invitation | SubscriptionRequest | ReferralRequest) -> Address:
         uri = request.request_uri
-        return self._rooms.made(uri.user) or _conference_at(str(uri.aor))
+        return self._rooms.made(uri.user) or _address(str(uri.aor))
 
     async def _take_part(self, open_room: OpenRoom, chat: Chat, asker: Asker) -> None:
         if not chat.takes_cpim:
@@ -260,7 +261,10 @@ class Conference(Application):
             partial_state=of_room.partial_notifications,
         )
         history = RoomHistory(room, self._history)
-        return OpenRoom(room, chats, listeners, reporting, info, history, watchers)
+        set_alarm = partial(self._set_alarm, ("notifications", key))
+        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, set_alarm)
+        open_room.on_put_out = partial(self._dial_out.cancel, open_room)
+        return open_room
 
     def _set_alarm(
         self, key: Hashable, deadline: float | None, ring: Callable[[float], None]
@@ -269,5 +273,5 @@ class Conference(Application):
         self.user_agent.set_alarm((self.name, key), deadline, ring)
 
 
-def _conference_at(uri: str) -> Address:
+def _address(uri: str) -> Address:
     return Address(uri, ROOM_NAME)

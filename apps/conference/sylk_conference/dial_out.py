@@ -122,9 +122,13 @@ class DialOut:
         """Tell whether somebody, by his user@host, is being called into a room."""
         return key in self._ringing.get(open_room, {})
 
+    def has_line(self, open_room: OpenRoom) -> bool:
+        """Tell whether one more may be called into a room now."""
+        return len(self._ringing.get(open_room, {})) < self._settings.max_ringing
+
     def wait_for_call(self, open_room: OpenRoom, invitee: Invitee) -> int | None:
         """Count a call; return None if it may be made, or in how many seconds to ask again."""
-        if len(self._ringing.get(open_room, {})) >= self._settings.max_ringing:
+        if not self.has_line(open_room):
             return RETRY_AFTER
         referrer = comparable(invitee.referrer.uri.encode("utf-8", "replace"))
         return self._quota.take(referrer, invitee.key, trio.current_time())

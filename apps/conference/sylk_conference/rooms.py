@@ -61,6 +61,12 @@ class Rooms:
         """Return the room of an address, None if it is not open."""
         return self._rooms.get(key_of(address))
 
+    def policy_of(self, address: Address) -> RoomPolicy:
+        """Return who may do what in a room, whether it is open or not."""
+        key = key_of(address)
+        policy = self._policies.get(key)
+        return policy or RoomPolicy(self.settings.of(key.decode("utf-8", "replace")))
+
     def made(self, user: str | None) -> Address | None:
         """Return the address of the room that the factory has made by this name, if it is open."""
         return self._made.get((user or "").encode("utf-8", "replace"))
@@ -68,12 +74,6 @@ class Rooms:
     def find_by_name(self, address: Address) -> None:
         """Have the open room of an address, made by the factory, found by its name alone."""
         self._made[key_of(address).rpartition(b"@")[0]] = address
-
-    def policy_of(self, address: Address) -> RoomPolicy:
-        """Return who may do what in a room, whether it is open or not."""
-        key = key_of(address)
-        policy = self._policies.get(key)
-        return policy or RoomPolicy(self.settings.of(key.decode("utf-8", "replace")))
 
     def place_of(self, call: Call | None) -> Address | None:
         """Return the address of the room that a call leads into."""
