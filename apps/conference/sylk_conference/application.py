@@ -103,6 +103,7 @@ class Conference(Application):
         """Take other settings for all rooms, those that are open too."""
         super().reconfigure(settings, address_settings)
         self._open_history()
+        self._presence.reconfigure(settings.notify_interval)
         self._rooms.reconfigure(address_settings, settings.max_rooms)
 
     def _open_history(self) -> None:
