@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 import trio
 
-from sylk.errors import SessionEnded, TransportError
+from sylk.errors import RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import ApplicationLogger, logging_call
 from sylk.payload.cpim import Address
 from sylk.session import Call, UserAgent
@@ -219,6 +220,20 @@ class DialOut:
             arrival = Arrival(datetime.now(UTC), "dialed-out", chat.call.contact, referrer.uri)
             with logging_call(chat.call.call_id):
                 await Visit(open_room, chat, arrival, self._logger).run()
+
+
+def uri_to_call(uri: str) -> str:
+    """Return a URI without the header fields that it wants in our request.
+
+    Raises RemoteProtocolError (403) for one with `maddr`: it leads to another machine than that of
+    its host, and who answers there would be in the room by a name that is not his.
+    """
+    user, at, rest = uri.rpartition("@")
+    rest = rest.partition("?")[0]
+    names = [unquote(part.partition("=")[0]).strip().lower() for part in rest.split(";")[1:]]
+    if "maddr" in names:
+        raise RemoteProtocolError("the target leads elsewhere than it says", 403)
+    return f"{user}{at}{rest}"
 
 
 def headers_of(invitee: Invitee) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.payload.resource_lists import CONTENT_TYPE, parse_recipients
 from sylk.session import Chat, Invitation
-from sylk_conference.dial_out import DialOut, Invitee
+from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.notices import notice
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import comparable, key_of
@@ -34,7 +34,7 @@ def recipients_of(
     """Return the URIs of whom the caller wants called, each once, and himself left out.
 
     Raises RemoteProtocolError: 400 for a list that cannot be read, 415 for one of another type, 403
-    for one that is too long and for a caller who may not have others called.
+    for one that is too long or misleads, and for a caller who may not have others called.
     """
     parts = invitation.recipient_lists
     if not parts:
@@ -44,7 +44,8 @@ def recipients_of(
         if part.content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
             raise RemoteProtocolError(f"no list of type {part.content_type[:64]!r} here", _BAD_TYPE)
         for recipient in parse_recipients(part.content):
-            uris.setdefault(comparable(recipient.uri.encode("utf-8", "replace")), recipient.uri)
+            uri = uri_to_call(recipient.uri)
+            uris.setdefault(comparable(uri.encode("utf-8", "replace")), uri)
     uris.pop(key_of(invitation.sender), None)
     if len(uris) > max_recipients:
         raise RemoteProtocolError(f"more than {max_recipients} people in the list", _FORBIDDEN)

@@ -127,6 +127,7 @@ async def test_who_does_not_find_a_seat_is_named() -> None:
         ([part(b"<resource-lists", "application/resource-lists+xml", "recipient-list")], 400),
         ([part(b"sip:bob@a", "text/uri-list", "recipient-list")], 415),
         ([part(b"<html/>", "text/html")], 415),
+        ([list_part("sip:boss@example.com;maddr=127.0.0.1")], 403),
     ],
 )
 async def test_a_list_that_is_no_good_is_refused(parts: list[bytes], status: int) -> None:

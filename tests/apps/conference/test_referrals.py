@@ -293,6 +293,7 @@ async def test_nobody_is_called_into_a_room_that_is_full() -> None:
         (f"<sip:conference-factory@{DOMAIN}>", 482),
         ("<sip:bob@example.com;method=BYE>;method=INVITE", 400),
         ("<>", 400),
+        ("<sip:boss@example.com;maddr=127.0.0.1>", 403),
     ],
 )
 async def test_what_is_not_done_is_refused(target: str, status: int) -> None:
