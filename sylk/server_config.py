@@ -105,8 +105,11 @@ def build_config(raw: RawConfig) -> ServerConfig:
     policy = admission_policy(raw, server, sections.sip, sections.tls)
     files = _certificate_files(server, sections.sip, sections.msrp, sections.tls)
     tls = None if files is None else _tls_contexts(files, sections.tls)
+    endpoint = _endpoint_settings(raw, sections, policy, tls)
+    tags = {tag for application in applications.values() for tag in application.extensions}
+    endpoint.extensions += tuple(sorted(tags))
     return ServerConfig(
-        _endpoint_settings(raw, sections, policy, tls),
+        endpoint,
         applications,
         routing,
         policy,

@@ -62,6 +62,9 @@ MEDIA_GRACE = 2.0
 ANSWER_TIMEOUT = 180.0
 """Seconds in which an INVITE must be answered: proxies wait no longer (RFC 3261 Timer C)."""
 
+STOPPING = "The server stops"
+"""What the peer of a call is told when the whole endpoint goes."""
+
 _RETRY_AFTER = 30
 """Seconds after which a subscriber may ask again, once we are back."""
 
@@ -275,6 +278,12 @@ class Endpoint:
         for user in self._users:
             if isinstance(user, Subscription):
                 user.end("probation", retry_after=_RETRY_AFTER)
+
+    def end_calls(self) -> None:
+        """End all calls that still stand, or ring: those that we have made."""
+        for user in self._users:
+            if isinstance(user, Call) and not user.is_over:
+                user.hang_up(STOPPING, 503)
 
     def _refuse_stray(self, incoming: IncomingRequest) -> None:
         """Answer a request for a subscription or a call that nobody here holds any more."""

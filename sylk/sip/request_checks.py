@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from sylk.errors import RemoteProtocolError
 from sylk.sip.asserted_identity import Identity
+from sylk.sip.body_parts import is_multipart, take_parts
 from sylk.sip.capabilities import Capabilities
 from sylk.sip.flow import Flow
 from sylk.sip.grammar import parse_params
@@ -38,6 +39,11 @@ Screen = Callable[[Request], None]
 
 It is asked before there is a transaction, so that of what it refuses nothing is kept or repeated.
 """
+
+_UNSUPPORTED_TYPE = 415
+
+RECIPIENT_LIST_INVITE = "recipient-list-invite"
+"""The option tag of an INVITE with a list of people to be called (RFC 5366)."""
 
 # How many bad extensions a 420 lists, so that the answer to a long list stays short.
 MAX_UNSUPPORTED_LISTED = 16
@@ -73,7 +79,11 @@ def check_content(request: Request, capabilities: Capabilities) -> None:
     """
     headers = request.headers
     if "Require" in headers:
-        unsupported = [tag for tag in request.require if tag not in capabilities.supported]
+        known = capabilities.supported
+        if request.to.tag is not None:
+            # RFC 5366 section 5.1: it has no meaning in a call that stands.
+            known -= {RECIPIENT_LIST_INVITE}
+        unsupported = [tag for tag in request.require if tag not in known]
         if unsupported:
             listed = ", ".join(unsupported[:MAX_UNSUPPORTED_LISTED])
             raise RemoteProtocolError("bad extension", 420, [("Unsupported", listed)])
@@ -104,11 +114,19 @@ def _check_body(request: Request, capabilities: Capabilities) -> None:
         return
     try:
         _check_disposition(request)
-        _check_type(request, types, capabilities)
-    except RemoteProtocolError:
-        if not _is_optional(request):
+        if request.method in _DESCRIBING_METHODS and is_multipart(request):
+            _check_encoding(request)
+            take_parts(request, types, lists=_takes_lists(request, capabilities))
+        else:
+            _check_type(request, types, capabilities)
+    except RemoteProtocolError as error:
+        if _is_optional(request):
+            request.body = b""
+        elif error.status == _UNSUPPORTED_TYPE and not error.headers:
+            accepted = [capabilities.accept_header_of(request.method)]
+            raise RemoteProtocolError(str(error), error.status, accepted) from None
+        else:
             raise
-        request.body = b""
 
 
 def _check_disposition(request: Request) -> None:
@@ -119,10 +137,20 @@ def _check_disposition(request: Request) -> None:
         raise RemoteProtocolError(f"no body for {kind[:64]!r} here", 415)
 
 
-def _check_type(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
+def _takes_lists(request: Request, capabilities: Capabilities) -> bool:
+    """Tell whether a list of people has a meaning: in a new call alone (RFC 5366 section 5.1)."""
+    is_new = request.method == "INVITE" and request.to.tag is None
+    return is_new and RECIPIENT_LIST_INVITE in capabilities.supported
+
+
+def _check_encoding(request: Request) -> None:
     encodings = [encoding.lower() for encoding in request.headers.values("Content-Encoding")]
     if any(encoding != "identity" for encoding in encodings):
         raise RemoteProtocolError("the body is encoded", 415, [("Accept-Encoding", "identity")])
+
+
+def _check_type(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
+    _check_encoding(request)
     media = _media_type(request.content_type or "")
     if not any(_media_matches(media, pattern) for pattern in types):
         raise RemoteProtocolError(

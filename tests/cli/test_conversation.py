@@ -2,10 +2,11 @@
 
 import trio
 
-from sylk.cli.chat_view import Line
 from sylk.cli.conversation import Conversation
 from sylk.session import Invitation
 from sylk.session.dial import Dialled
+from tests.cli.small_focus import SmallFocus
+from tests.cli.typist import Typist, dialled, in_room
 from tests.peers import (
     PATIENCE,
     Scripted,
@@ -13,31 +14,6 @@ from tests.peers import (
     running_endpoint,
     running_server,
 )
-
-
-class Typist:
-    """A front end that types what it is told to and keeps what it is shown."""
-
-    def __init__(self, *lines: str) -> None:
-        self.complaints: list[str] = []
-        self.shown: list[str] = []
-        self.shows_own = False
-        self._lines = lines
-
-    @property
-    def text_limit(self) -> int | None:
-        return None
-
-    def show(self, lines: list[Line]) -> None:
-        self.shown += ["".join(text for _, text in line) for line in lines]
-
-    def complain(self, lines: list[Line]) -> None:
-        self.complaints += ["".join(text for _, text in line) for line in lines]
-
-    async def read_lines(self, lines: trio.MemorySendChannel[str]) -> None:
-        async with lines:
-            for line in self._lines:
-                await lines.send(line)
 
 
 async def hold(invitation: Invitation) -> None:
@@ -48,7 +24,8 @@ async def hold(invitation: Invitation) -> None:
 
 
 async def test_what_is_typed_while_the_other_side_holds_is_complained_of() -> None:
-    typist = Typist("first", "second")
+    typist = Typist("first", "second", shows_own=False)
+    typist.leave()
     async with (
         running_server(application=Scripted(hold)) as server,
         running_endpoint() as endpoint,
@@ -67,3 +44,60 @@ async def test_what_is_typed_while_the_other_side_holds_is_complained_of() -> No
     for complaint, text in zip(typist.complaints, ("first", "second"), strict=True):
         assert "480 the other side holds the chat" in complaint
         assert text in complaint
+
+
+async def test_what_was_said_before_is_shown_with_its_time() -> None:
+    alice, bob = Typist(), Typist()
+    async with (
+        running_server(application=SmallFocus()) as server,
+        in_room(server, "Alice", alice),
+        in_room(server, "Bob", bob),
+    ):
+        await alice.see(r"^2001-02-0\d \d\d:\d\d Carol \(earlier\): what was$")
+        await bob.see("Bob, in room@")
+        bob.type("hello")
+        await alice.see(r"^\d\d:\d\d Bob: hello$")
+        bob.type("/history 5")
+        assert "Dave (earlier): long ago" in await bob.see("Dave")
+
+
+async def test_a_nickname_is_what_others_see() -> None:
+    alice, bob = Typist(), Typist()
+    async with (
+        running_server(application=SmallFocus()) as server,
+        in_room(server, "Alice", alice),
+        in_room(server, "Bob", bob),
+    ):
+        await alice.see("Alice, in room@")
+        alice.type("/nick The Queen")
+        await alice.see("You are The Queen now")
+        alice.type("hello")
+        await alice.see("The Queen: hello")
+        await bob.see("The Queen: hello")
+
+
+async def test_in_a_chat_with_a_person_there_is_no_room() -> None:
+    async def listen(invitation: Invitation) -> None:
+        async with invitation.accept() as chat:
+            async for _ in chat:
+                pass
+
+    typist = Typist("/who")
+    async with (
+        running_server(application=Scripted(listen)) as server,
+        in_room(server, "Alice", typist),
+    ):
+        await typist.see("/who: this is no room")
+
+
+async def test_a_script_is_told_of_commands_that_failed_by_the_fault() -> None:
+    script = Typist("/kick nobody-at-all", "hello", shows_own=False)
+    script.leave()
+    async with (
+        running_server(application=SmallFocus()) as server,
+        dialled(server, "Script") as (chat, focus),
+    ):
+        conversation = Conversation(chat, script, 0, focus)
+        with trio.fail_after(PATIENCE):
+            await conversation.run()
+    assert conversation.fault == "commands that came to nothing: 1"

@@ -1,10 +1,12 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
+from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
+from sylk_conference.aggregation import Aggregation, SetAlarm
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
@@ -22,6 +24,8 @@ MISSED_SIZE = 256 * 1024
 
 NEWCOMER_MESSAGES = 1000
 """Messages that are kept for somebody who is sent first what was said before he came."""
+
+_REMOVED = 403
 
 
 def date_time() -> str:
@@ -43,6 +47,9 @@ class OpenRoom:
     history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
+    set_alarm: InitVar[SetAlarm]
+    """By which notifications that were gathered are sent."""
+    aggregation: Aggregation = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
     newcomers: set[Participant] = field(default_factory=set[Participant])
@@ -55,8 +62,13 @@ class OpenRoom:
     """How many of these are being called, and have not answered yet."""
     calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
     """The sessions that are here or on their way in, each with user@host of its person."""
+    on_put_out: Callable[[bytes, str], bool] | None = None
+    """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
+
+    def __post_init__(self, set_alarm: SetAlarm) -> None:
+        self.aggregation = Aggregation(set_alarm, self.send)
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
@@ -158,6 +170,37 @@ class OpenRoom:
         broadcast.add(notice(self.room.address, text, date_time()))
         self.broadcast(broadcast, about)
 
+    def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
+        """Say something in the name of the room to these alone."""
+        broadcast = Broadcast()
+        broadcast.add(notice(self.room.address, text, date_time()))
+        self.whisper(broadcast, participants)
+
+    def send(self, user: User, content_type: str, content: bytes) -> None:
+        """Send something to one person in the name of the room."""
+        to = user.shown_address
+        message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        broadcast = Broadcast()
+        broadcast.add(message.render())
+        self.whisper(broadcast, user.participants)
+
+    def put_out(self, key: bytes, reason: str, by: str) -> bool:
+        """Put somebody, by his user@host, out with all his clients, and tell him why.
+
+        `by` is the URI of who wants it. Whoever is being called is called no more. Returns whether
+        there was anything to do.
+        """
+        is_called = self.on_put_out is not None and self.on_put_out(key, reason)
+        user = self.room.people.get(key)
+        if user is not None:
+            self.tell_some(reason, user.participants)
+            for participant in user.participants:
+                participant.removed_by = by
+        calls = [call for call, person in self.calls.items() if person == key]
+        for call in calls:
+            call.hang_up(reason, _REMOVED)
+        return bool(calls) or is_called
+
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None
     ) -> dict[Chat, Participant]:
@@ -171,6 +214,7 @@ class OpenRoom:
         """Tell nothing any more: nobody is here."""
         self.reporting.close()
         self.watchers.end()
+        self.aggregation.close()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""

@@ -17,6 +17,7 @@ from sylk.payload.cpim_envelope import line_uri, render_envelope, wrapped_conten
 from sylk_conference.addressing import Addressing
 from sylk_conference.alternatives import PLAIN, text_alternative
 from sylk_conference.audience import Audience, takes
+from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.content import Refusal, check, check_content
 from sylk_conference.display_names import shown_name
 from sylk_conference.nicknames import Nicknames
@@ -27,6 +28,8 @@ from sylk_conference.settings import RoomSettings
 MODERATOR = ("moderator", "participant")
 PARTICIPANT = ("participant",)
 """The roles of people (RFC 4575 section 5.6.3)."""
+
+NOTIFICATION = b"message/imdn+xml"
 
 _FORBIDDEN = 403
 _UNSUPPORTED = 415
@@ -41,6 +44,8 @@ class Delivery:
     is_private: bool = False
     content_type: bytes = b""
     """The type of what is wrapped."""
+    is_command: bool = False
+    """True for what is for the room itself to do."""
     alternative: "Delivery | None" = None
     """What those get who do not take the type."""
 
@@ -145,9 +150,14 @@ class Room:
         content_type = check_content(
             body, envelope.header_end, policy.settings.content_types, whole=whole
         )
+        if content_type.startswith(COMMAND_TYPE):
+            return Delivery(body, [], content_type=content_type, is_command=True)
         check(policy.takes_size(len(body)))
         recipients = self._addressing.recipients(sender, envelope.to_lines)
-        if recipients is not None:
+        if recipients is not None and content_type.startswith(NOTIFICATION):
+            # What became of a message is told where nobody may whisper, and to its sender alone.
+            recipients = [one for one in recipients if one.user is not sender.user]
+        elif recipients is not None:
             self._check_whisper(sender, recipients)
         head = self._new_head(sender, envelope, now, body, is_private=recipients is not None)
         said = body if head is None else head + body[envelope.header_end :]

@@ -12,6 +12,7 @@ from sylk.session import Chat
 from sylk_conference.notices import name_of, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival
+from sylk_conference.showing import show
 from sylk_conference.switch import Switch
 
 _FAILURE = 400
@@ -68,7 +69,8 @@ class Visit:
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
-        open_room.catch_up(participant, await history.replay(participant, self._recorded))
+        rest = await show(chat, await history.replay(participant, self._recorded))
+        open_room.catch_up(participant, rest)
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat
