@@ -167,8 +167,11 @@ class OpenRoom:
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
+        broadcast.add(body := notice(self.room.address, text, date_time()))
         self.broadcast(broadcast, about)
+        for newcomer in self.newcomers:
+            if newcomer is not about:
+                self.missed[newcomer].add(body)
 
     def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
         """Say something in the name of the room to these alone."""
