@@ -64,6 +64,8 @@ class Chat:
         reported as delivered."""
         self.on_failure: Callable[[bytes, int, str], None] | None = None
         """Called with the Message-ID, status and reason of a message that was not delivered."""
+        self.on_over: Callable[[], None] | None = None
+        """Called when the session ends."""
         self.on_fan_out_answer: Callable[[bytes, int, str], None] | None = None
         """See `watch_fan_outs`."""
         self._session = session
@@ -346,6 +348,8 @@ class Chat:
         self.bound.set()
         self._changed.set()
         self._room_again.set()
+        if self.on_over is not None:
+            self.on_over()
 
     # For this package
 

@@ -77,7 +77,7 @@ class OpenRoom:
         )
 
     def keep_for_absent(
-        self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
+        self, body: bytes, sender: Participant | None, recipients: Sequence[Participant] | None
     ) -> None:
         """Keep a message for those of its recipients who are not listening."""
         for participant, missed in self.missed.items():
@@ -166,26 +166,27 @@ class OpenRoom:
 
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
+        body = notice(self.room.address, text, date_time())
+        self.keep_for_absent(body, about, None)
         broadcast = Broadcast()
-        broadcast.add(body := notice(self.room.address, text, date_time()))
+        broadcast.add(body)
         self.broadcast(broadcast, about)
-        for newcomer in self.newcomers:
-            if newcomer is not about:
-                self.missed[newcomer].add(body)
 
-    def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
+    def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""
-        broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
-        self.whisper(broadcast, participants)
+        self._send(notice(self.room.address, text, date_time()), participants)
 
     def send(self, user: User, content_type: str, content: bytes) -> None:
         """Send something to one person in the name of the room."""
         to = user.shown_address
         message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        self._send(message.render(), user.participants)
+
+    def _send(self, body: bytes, participants: Sequence[Participant]) -> None:
+        self.keep_for_absent(body, None, participants)
         broadcast = Broadcast()
-        broadcast.add(message.render())
-        self.whisper(broadcast, user.participants)
+        broadcast.add(body)
+        self.whisper(broadcast, participants)
 
     def put_out(self, key: bytes, reason: str, by: str) -> bool:
         """Put somebody, by his user@host, out with all his clients, and tell him why.
