@@ -19,6 +19,7 @@ from sylk_conference.alternatives import PLAIN, text_alternative
 from sylk_conference.audience import Audience, takes
 from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.content import Refusal, check, check_content
+from sylk_conference.display_names import shown_name
 from sylk_conference.nicknames import Nicknames
 from sylk_conference.people import Arrival, Participant, People, User, comparable, key_of
 from sylk_conference.policy import Asker, RoomPolicy
@@ -115,7 +116,8 @@ class Room:
 
     def _rename(self, user: User) -> None:
         nicknames = self.nicknames
-        self.people.rename(user, nicknames.nickname_of(user.key), nicknames.name_of(user.key))
+        name = shown_name(nicknames.name_of(user.key))
+        self.people.rename(user, nicknames.nickname_of(user.key), name)
 
     def _find_nickname(self, nickname: str) -> User | None:
         key = self.nicknames.owner_of(nickname)
