@@ -29,6 +29,7 @@ _SHOWN_LIMIT = 200
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OK = 200
+_ORDINARY_ROLE = "participant"
 
 
 class RoomDesk:
@@ -134,7 +135,7 @@ class RoomDesk:
         self._notice("\n".join(lines))
 
     def _describe(self, person: Person) -> str:
-        marks = list(person.roles)
+        marks = [role for role in person.roles if role != _ORDINARY_ROLE]
         if person.address == bare_address(self._parties.own.uri):
             marks.insert(0, "you")
         if person.nickname and person.display_name not in ("", person.nickname):

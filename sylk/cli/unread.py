@@ -12,11 +12,11 @@ AWAY_AFTER = timedelta(seconds=120)
 CLOCK_SKEW = timedelta(seconds=10)
 """By how much the clocks of others may be wrong before what they say seems to be of the past."""
 
-REPLAY_TIME = timedelta(seconds=30)
+REPLAY_TIME = timedelta(seconds=10)
 """For how long what has been asked for may come."""
 
-FRESH = timedelta(seconds=60)
-"""How old a message may be that is none of those which have been asked for."""
+FRESH = timedelta(seconds=2)
+"""How much earlier than the question a message must be that is one of those asked for."""
 
 
 class Unread:
@@ -57,5 +57,5 @@ class Past:
             return False
         if sent < self._began - CLOCK_SKEW:
             return True
-        is_expected = self._asked is not None and now - self._asked <= REPLAY_TIME
-        return is_expected and now - sent > FRESH
+        asked = self._asked
+        return asked is not None and now - asked <= REPLAY_TIME and sent < asked - FRESH
