@@ -20,19 +20,23 @@ _UDP_LINE = re.compile(r"listening for SIP on udp \S+ port (\d+)")
 _SIP_LINE = re.compile(r"listening for SIP on tcp \S+ port (\d+)")
 _MSRP_LINE = re.compile(r"listening for MSRP on tcp \S+ port (\d+)")
 
-# Keep-alives would be counted as messages.
-_SETTINGS = f"""\
+# Keep-alives would be counted as messages, and who talks without pause is to be heard.
+_SETTINGS = """\
 [SIP]
-local_ip = {HOST}
+local_ip = {host}
 local_udp_port = 0
 local_tcp_port = 0
 local_tls_port = none
 
 [MSRP]
-local_ip = {HOST}
+local_ip = {host}
 local_tcp_port = 0
 local_tls_port = none
 keepalive_interval = 3600
+
+[Conference]
+message_rate = 0
+history = {history}
 """
 
 
@@ -62,11 +66,12 @@ def resident_kilobytes(pid: int) -> int:
 class ServerProcess:
     """A server of its own for one measurement, in an empty folder; `more` are further settings."""
 
-    def __init__(self, more: str = "") -> None:
+    def __init__(self, more: str = "", *, history: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self._log = folder / "log"
-        (folder / "sylk.ini").write_text(_SETTINGS + more, encoding="utf-8")
+        settings = _SETTINGS.format(host=HOST, history="yes" if history else "no")
+        (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
         command = Path(sys.executable).with_name("sylk-server")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -103,6 +103,7 @@ class Conference(Application):
         """Take other settings for all rooms, those that are open too."""
         super().reconfigure(settings, address_settings)
         self._open_history()
+        self._presence.reconfigure(settings.notify_interval)
         self._rooms.reconfigure(address_settings, settings.max_rooms)
 
     def _open_history(self) -> None:
@@ -261,7 +262,8 @@ class Conference(Application):
             partial_state=of_room.partial_notifications,
         )
         history = RoomHistory(room, self._history)
-        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers)
+        set_alarm = partial(self._set_alarm, ("notifications", key))
+        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, set_alarm)
         open_room.on_put_out = partial(self._dial_out.cancel, open_room)
         return open_room
 

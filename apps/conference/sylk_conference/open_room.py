@@ -1,10 +1,12 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
+from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
+from sylk_conference.aggregation import Aggregation, SetAlarm
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
@@ -19,6 +21,9 @@ PACE_BYTES = 256 * 1024
 
 MISSED_SIZE = 256 * 1024
 """Bytes of messages that are kept for somebody who is not listening."""
+
+NEWCOMER_MESSAGES = 1000
+"""Messages that are kept for somebody who is sent first what was said before he came."""
 
 _REMOVED = 403
 
@@ -42,8 +47,13 @@ class OpenRoom:
     history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
+    set_alarm: InitVar[SetAlarm]
+    """By which notifications that were gathered are sent."""
+    aggregation: Aggregation = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
+    newcomers: set[Participant] = field(default_factory=set[Participant])
+    """Those who are still to be sent what was said before they came."""
     on_changed: Callable[[], None] | None = None
     """Called when people come or go."""
     seats: int = 0
@@ -56,6 +66,9 @@ class OpenRoom:
     """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
+
+    def __post_init__(self, set_alarm: SetAlarm) -> None:
+        self.aggregation = Aggregation(set_alarm, self.send)
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
@@ -95,7 +108,7 @@ class OpenRoom:
         self.changed(participant.user)
         if held:
             self.silence(participant)
-        else:
+        elif participant not in self.newcomers:
             self.resume(participant)
 
     def silence(self, participant: Participant) -> None:
@@ -123,13 +136,25 @@ class OpenRoom:
     def enter(self, participant: Participant, chat: Chat) -> None:
         """Let somebody in, who is no listener yet."""
         self.chats[participant] = chat
-        self.silence(participant)
+        self.newcomers.add(participant)
+        self.missed[participant] = Missed(NEWCOMER_MESSAGES, MISSED_SIZE)
         self.reporting.listen_to(participant, chat)
         self.changed(participant.user)
+
+    def catch_up(self, participant: Participant, earlier: Sequence[bytes]) -> None:
+        """Send a newcomer what was said before he came, and from now on everything.
+
+        If he holds the chat, he is sent all that when he does not any more.
+        """
+        self.newcomers.discard(participant)
+        self.missed[participant].precede(earlier)
+        if not self.chats[participant].is_held:
+            self.resume(participant)
 
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
         self.room.leave(participant)
+        self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
         self.missed.pop(participant, None)
@@ -150,6 +175,14 @@ class OpenRoom:
         broadcast = Broadcast()
         broadcast.add(notice(self.room.address, text, date_time()))
         self.whisper(broadcast, participants)
+
+    def send(self, user: User, content_type: str, content: bytes) -> None:
+        """Send something to one person in the name of the room."""
+        to = user.shown_address
+        message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        broadcast = Broadcast()
+        broadcast.add(message.render())
+        self.whisper(broadcast, user.participants)
 
     def put_out(self, key: bytes, reason: str, by: str) -> bool:
         """Put somebody, by his user@host, out with all his clients, and tell him why.
@@ -181,6 +214,7 @@ class OpenRoom:
         """Tell nothing any more: nobody is here."""
         self.reporting.close()
         self.watchers.end()
+        self.aggregation.close()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""

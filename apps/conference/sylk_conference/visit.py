@@ -69,9 +69,8 @@ class Visit:
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
-        await show(chat, await history.replay(participant, self._recorded))
-        if not chat.is_held:
-            open_room.resume(participant)
+        rest = await show(chat, await history.replay(participant, self._recorded))
+        open_room.catch_up(participant, rest)
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat
