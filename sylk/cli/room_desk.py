@@ -9,6 +9,7 @@ from sylk.cli.commands import Order
 from sylk.cli.deliveries import Deliveries
 from sylk.cli.focus import Focus
 from sylk.cli.front_end import FrontEnd
+from sylk.cli.harmless import harmless, harmless_name
 from sylk.cli.invitations import ask_focus
 from sylk.cli.orders import OrderRefused, Orders
 from sylk.cli.received import Parties
@@ -142,9 +143,8 @@ class RoomDesk:
             marks.append(person.display_name)
         if person.is_muted:
             marks.append("muted")
-        # Line ends would forge the line of another person.
-        parts = [person.name, f"<{person.address}>", f"({', '.join(marks)})" if marks else ""]
-        return " ".join(" ".join(parts).split())
+        name, *marks = (harmless_name(each) for each in (person.name, *marks))
+        return f"{name} <{harmless(person.address)}>" + (f" ({', '.join(marks)})" if marks else "")
 
     async def _take_nickname(self, nickname: str) -> None:
         if "nickname" not in self._chat.chatroom:

@@ -11,14 +11,14 @@ SECOND = timedelta(seconds=1)
 
 
 def test_a_line_is_drawn_once_above_what_comes_while_the_keyboard_is_still() -> None:
-    unread = Unread(NOON)
-    assert unread.line_before(NOON + AWAY_AFTER - SECOND) is None
-    assert unread.line_before(NOON + AWAY_AFTER) == NOON
-    assert unread.line_before(NOON + 2 * AWAY_AFTER) is None
-    back = NOON + 3 * AWAY_AFTER
+    unread = Unread(10)
+    assert unread.line_before(9 + AWAY_AFTER) is None
+    assert unread.line_before(11 + AWAY_AFTER) == AWAY_AFTER + 1
+    assert unread.line_before(2 * AWAY_AFTER) is None
+    back = 3 * AWAY_AFTER
     unread.typed(back)
-    assert unread.line_before(back + SECOND) is None
-    assert unread.line_before(back + AWAY_AFTER) == back
+    assert unread.line_before(back + 1) is None
+    assert unread.line_before(back + AWAY_AFTER) == AWAY_AFTER
 
 
 @pytest.mark.parametrize(
