@@ -108,7 +108,8 @@ class Room:
         """Give somebody a nickname on all his clients, or with an empty one take it away.
 
         Returns who is called otherwise from now on: he, and those whose display name passes for
-        the nickname, which is not shown while he has it. Raises Refusal: 403 where there are none, 424 and 425 as RFC 7701 section 7.1 has it.
+        the nickname, which is not shown while he has it. Raises Refusal: 403 where there are none,
+        424 and 425 as RFC 7701 section 7.1 has it.
         """
         user = participant.user
         check(self.policy.may_have_nickname())

@@ -17,9 +17,7 @@ class Player(Caller):
 
     def __init__(self, server: Server, client: Client) -> None:
         name = DISPLAY_NAMES.get(client.person, "").encode()
-        super().__init__(
-            server, client.person, transport=client.transport, display_name=name
-        )
+        super().__init__(server, client.person, transport=client.transport, display_name=name)
         self.client = client
         self.heard: list[Line] = []
         self._version = 1
@@ -151,4 +149,3 @@ def _state_of(info: ConferenceInfo) -> tuple[Told, ...]:
             for user in info.users
         ]
     )
-
