@@ -18,7 +18,7 @@ import trio.testing
 from sylk.application import Application, NoSettings
 from sylk.config import parse_config
 from sylk.errors import SessionEnded
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.routing import RoutingTable

@@ -115,6 +115,11 @@ class SessionBinding:
         """Whether the session waits to be bound to another connection."""
         return self.state in (SessionState.DETACHED, SessionState.REBINDING)
 
+    @property
+    def kept(self) -> int:
+        """Bytes that wait for another connection, or for their answer on this one."""
+        return 0 if self.unconfirmed is None else self.unconfirmed.kept
+
     def await_connection(self, now: float) -> None:
         """Start the bind time-out of a passive session: the peer is to connect from now on."""
         if self.state is SessionState.IDLE:

@@ -64,6 +64,11 @@ class Unconfirmed:
         self.backlog: Callable[[], int] = _nothing_waits
         """How many bytes wait for the socket."""
 
+    @property
+    def kept(self) -> int:
+        """Bytes that are kept to be sent, or sent again."""
+        return self._kept + self._outgoing.outstanding.kept
+
     # While there is a connection
 
     def note(self, fan_out: FanOut) -> None:
@@ -147,9 +152,9 @@ class Unconfirmed:
         self.keep(batch)
 
     def _make_room(self, size: int) -> None:
-        kept = self._kept + self._outgoing.outstanding.kept
+        kept = self.kept
         if kept + size > self._limits.max_kept:
-            raise LocalProtocolError(f"{kept} bytes wait for a new connection")
+            raise LocalProtocolError(f"{kept} bytes wait for another connection")
 
     def keep(self, fan_out: FanOut) -> None:
         """Keep what is said to many; raises LocalProtocolError when that is too much."""

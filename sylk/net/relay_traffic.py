@@ -107,7 +107,6 @@ class RelayTraffic:
         """Take it that a link stands."""
         connection = link.connection
         self._links[connection] = link
-        connection.backlog = lambda: link.outbox.pending
         if connection in self._wanted:
             self._wanted.discard(connection)
             link.keep()

@@ -3,6 +3,9 @@
 The plain way is `async for message in chat` and `await chat.send(...)`. A switch, which has to
 answer for each message only when it has decided, takes whole batches: what one read from the
 network brought is decided, passed on and answered together.
+
+A chat may lose its connection and get another one. Meanwhile what is said to it is kept, and an
+application need not know: it hears of the end of the chat if that is what follows.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,6 +15,7 @@ import trio
 
 from sylk.errors import LocalProtocolError
 from sylk.msrp import events
+from sylk.msrp.fanout import FanOut
 from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.receipt import Receipt
 from sylk.msrp.session import MsrpSession
@@ -75,6 +79,7 @@ class Chat:
         """Set when the peer has answered a message, or nothing will be heard any more."""
         self._changed = trio.Event()
         self._room_again = trio.Event()
+        self._back = trio.Event()
 
     # What an application uses
 
@@ -82,6 +87,11 @@ class Chat:
     def is_over(self) -> bool:
         """True when the session has ended; messages that came before may still be read."""
         return self.call.is_over
+
+    @property
+    def is_connected(self) -> bool:
+        """False while the chat waits for another connection: what is said to it is kept."""
+        return self._link is not None
 
     @property
     def takes_cpim(self) -> bool:
@@ -97,7 +107,7 @@ class Chat:
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait because the peer is slow."""
+        """Bytes that wait because the peer is slow; none while it has no connection."""
         return 0 if self._link is None else self._link.outbox.pending
 
     async def wait_drained(self) -> None:
@@ -115,7 +125,10 @@ class Chat:
         """
         if isinstance(content, str):
             content = content.encode()
-        if self.backlog > SEND_PAUSE:
+        if self._session.kept > SEND_PAUSE and self._link is None and not self.is_over:
+            self._back = trio.Event()
+            await self._back.wait()
+        elif self.backlog > SEND_PAUSE:
             await self.wait_drained()
         else:
             await trio.lowlevel.checkpoint()
@@ -137,11 +150,12 @@ class Chat:
         """Queue a message as it is, without waiting, and return its Message-ID.
 
         While the peer holds the chat the message is dropped, as a `Broadcast` leaves such a chat
-        out, and there is no Message-ID: it has asked for silence, not for a backlog. Raises
-        SessionEnded when there is nobody to send to.
+        out, and there is no Message-ID: it has asked for silence, not for a backlog. While the chat
+        has no connection the message is kept; one too many ends the chat. Raises SessionEnded when
+        there is nobody to send to.
         """
         link = self._link
-        if link is None or self.call.is_over:
+        if self.call.is_over or (link is None and not self._session.is_detached):
             raise self.call.ended_error()
         if self.is_held:
             return None
@@ -159,8 +173,19 @@ class Chat:
             raise self.call.ended_error() from error
         if failure_report == b"yes":
             self._unanswered[message_id] = None
-        link.flush()
+        if link is not None:
+            link.flush()
         return message_id
+
+    def keep(self, fan_out: FanOut) -> None:
+        """Keep what a `Broadcast` says while there is no connection; too much ends the chat."""
+        unconfirmed = self._session.unconfirmed
+        if unconfirmed is None or self.call.is_over or not self._session.is_detached:
+            return
+        try:
+            unconfirmed.keep(fan_out)
+        except LocalProtocolError as error:
+            self.call.hang_up(f"media: {error}", _MEDIA_FAILED)
 
     async def wait_answered(self) -> None:
         """Wait until the peer has answered what was sent, or has gone; at most ANSWER_GRACE.
@@ -171,7 +196,7 @@ class Chat:
             await self._wait_answered()
 
     async def _wait_answered(self) -> None:
-        while self._unanswered and self._link is not None and not self.call.is_over:
+        while self._unanswered and not self.call.is_over:
             self._heard = trio.Event()
             await self._heard.wait()
 
@@ -275,10 +300,15 @@ class Chat:
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
             self._session.answer_nickname(event, _NICKNAMES_FORBIDDEN)
+        elif isinstance(event, events.Detached):
+            self._link = None
+        elif isinstance(event, events.Rebound):
+            self._back.set()
         elif isinstance(event, events.Closed):
             self.bound.set()
             self._link = None
             self._heard.set()
+            self._back.set()
             if not self.call.is_over:
                 self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
         else:
@@ -294,6 +324,7 @@ class Chat:
         """Wake whoever waits for this chat."""
         self._heard.set()
         self.bound.set()
+        self._back.set()
         self._changed.set()
         self._room_again.set()
 
@@ -311,7 +342,7 @@ class Chat:
 
     @property
     def link(self) -> MsrpLink | None:
-        """What carries the chat now."""
+        """What carries the chat now, None while nothing does."""
         return self._link
 
     def _tell_outcome(self, event: events.SessionEvent) -> None:
