@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import fan_out, memory, parsers, set_up, transactions
+from benchmarks import fan_out, history, memory, parsers, set_up, transactions
 from benchmarks.report import Section, as_json, environment
 from benchmarks.wire import LoadError
 
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "transactions": transactions.run,
     "parsers": parsers.run,
     "memory": memory.run,
+    "history": history.run,
 }
 
 

@@ -82,6 +82,12 @@ class Admission:
         self._lines = TokenBuckets(1 / _LOG_INTERVAL, 1)
         self._pseudonym_key = secrets.token_bytes()
 
+    def reconfigure(self, policy: AdmissionPolicy) -> None:
+        """Decide by another policy from now on; what sources have used up counts on if it can."""
+        if policy.max_request_rate != self._policy.max_request_rate:
+            self._limits = SourceLimits(policy.max_request_rate)
+        self._policy = policy
+
     def admit(self, request: Request, flow: Flow, now: float) -> Identity:
         """Return who sent a request; raises RemoteProtocolError with the refusal."""
         address = flow.remote[0]

@@ -3,6 +3,10 @@
 An application is a package with a subclass of `Application`, named in the entry-point group
 `sylk.applications`. Each handler runs in a task of its own. Returning from one is a polite end,
 raising is logged once and ends that request alone, and cancellation (at shutdown) ends it too.
+
+When the settings file is read again while the server runs, `reconfigure` gets what has become of
+the settings. Only what is declared with `restart=False` ever changes in them, so an application
+that reads `self.settings` where it needs a value is up to date by itself.
 """
 
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ from sylk.log import ApplicationLogger
 from sylk.session.invitation import Invitation
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.user_agent import UserAgent
+from sylk.settings import AddressSettings
 
 INTERFACE_VERSION = 1
 """Counts up when something here changes in a way that applications must follow."""
@@ -29,16 +34,24 @@ class Application:
     Subclasses set `name` (what `application_map` and X-Sylk-App say) and, if they have settings, a
     dataclass of `sylk.settings.setting` fields as `settings_class`; the section of `sylk.ini` is
     the name with a capital.
+
+    If single addresses may have settings of their own, as a room has, `address_settings_class` is a
+    dataclass of what a section like [lobby@example.com] may set. `settings_class` derives from it:
+    what such a section leaves out is as in the application's own section. All of it is declared
+    with `restart=False`.
     """
 
     name: ClassVar[str]
     settings_class: ClassVar[type[Any]] = NoSettings
+    address_settings_class: ClassVar[type[Any] | None] = None
     event_packages: ClassVar[tuple[str, ...]] = ()
     """The packages that can be subscribed to here; a SUBSCRIBE to any other is refused with 489."""
 
     def __init__(self, settings: Any) -> None:
         """Take the settings, an instance of `settings_class`."""
         self.settings = settings
+        self.address_settings: AddressSettings[Any] = AddressSettings(settings)
+        """The settings of each address; the server gives them before the start."""
         self.logger = ApplicationLogger(self.name)
         self.user_agent: UserAgent | None = None
         """By which it calls, sends messages and subscribes; the server gives it before the start.
@@ -57,6 +70,14 @@ class Application:
         traceback: TracebackType | None,
     ) -> None:
         """Stop: called once, after the last request has been handled."""
+
+    def reconfigure(self, settings: Any, address_settings: AddressSettings[Any]) -> None:
+        """Take the settings of a file that was read again, for what begins from now on.
+
+        Called in the loop, possibly before the start. What needs a restart has its old value.
+        """
+        self.settings = settings
+        self.address_settings = address_settings
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Answer an INVITE; here 488, since nothing is on offer."""

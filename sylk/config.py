@@ -50,11 +50,13 @@ _COMMENT = re.compile(r"(?:^|\s)[#;].*")
 _SECTION = re.compile(r"\[([^\[\]]+)\]")
 _SETTING = re.compile(r"([^=:]+?)\s*[=:]\s*(.*)")
 _SAMPLE_WIDTH = 79  # columns
+_SAMPLE_ADDRESS = "lobby@example.com"
 _SAMPLE_HEAD = """\
 ; Settings of the Sylk server. Copy this file to sylk.ini, in the folder in
 ; which the server is started, or to /etc/sylk/sylk.ini. What is not set keeps
-; its default, which is what stands behind the semicolon here. A change is taken
-; up when the server is started again.
+; its default, which is what stands behind the semicolon here. A change of what
+; says "reload" is taken up when the server gets SIGHUP, any other when it is
+; started again.
 """
 
 
@@ -87,9 +89,21 @@ class RawConfig:
 
         Raises ConfigError, the first in the file; `all_errors` has the others.
         """
-        values, errors = self._read_section(section_type, name)
+        return section_type(**self.values(section_type, name))
+
+    def values(
+        self,
+        section_type: "type[DataclassInstance]",
+        name: str,
+        general: "tuple[str, type[DataclassInstance]] | None" = None,
+    ) -> dict[str, object]:
+        """Return what section `name` sets, by key; raises ConfigError, the first in the file.
+
+        `general` is the section, with its type, that has what must not be set here.
+        """
+        values, errors = self._read_section(section_type, name, general)
         _raise_first(self.syntax_errors + errors)
-        return section_type(**values)
+        return values
 
     def check_unused(self, known_sections: Iterable[str]) -> None:
         """Raise ConfigError for the first section that nobody knows."""
@@ -110,16 +124,22 @@ class RawConfig:
         return ConfigError(message, file=self.file, line=line, section=section, key=key)
 
     def _read_section(
-        self, section_type: "type[DataclassInstance]", name: str
+        self,
+        section_type: "type[DataclassInstance]",
+        name: str,
+        general: "tuple[str, type[DataclassInstance]] | None" = None,
     ) -> tuple[dict[str, object], list[ConfigError]]:
         declared: dict[str, Setting] = {one.name: one for one in settings_of(section_type)}
+        elsewhere = {one.name for one in settings_of(general[1])} if general else set[str]()
         raw = self.sections.get(name)
         values: dict[str, object] = {}
         errors: list[ConfigError] = []
         for key, value in raw.values.items() if raw is not None else ():
             if key not in declared:
-                hint = near_miss(key, declared)
-                errors.append(self.error(name, key, f"there is no such setting{hint}"))
+                problem = f"there is no such setting{near_miss(key, declared)}"
+                if general and key in elsewhere:
+                    problem = f"holds for all addresses: set it in [{general[0]}]"
+                errors.append(self.error(name, key, problem))
                 continue
             try:
                 values[key] = declared[key].read(value.text)
@@ -241,33 +261,45 @@ def _add_setting(section: RawSection | None, line: str, value: RawValue) -> str:
     return ""
 
 
-def render_sample(section_types: SectionTypes) -> str:
-    """Return the sample file: every setting with its default, commented out, and its meaning."""
+def render_sample(section_types: SectionTypes, address_types: SectionTypes | None = None) -> str:
+    """Return the sample file: every setting with its default, commented out, and its meaning.
+
+    `address_types` has what a section of a single address may set, by the section that it takes
+    the rest from.
+    """
     parts = [_SAMPLE_HEAD]
     for name, section_type in section_types.items():
         settings = [_render_setting(one) for one in settings_of(section_type)]
         if settings:
             parts.append("\n".join([f"[{name}]", *settings]))
+        if address_types is not None and name in address_types:
+            parts.append(_render_address_section(name, address_types[name]))
     return "\n".join(parts)
 
 
 def _render_setting(one: Setting) -> str:
     words = [one.facts.meaning]
-    if one.facts.unit or one.bounds:
-        limits = ", ".join(part for part in (one.facts.unit, one.bounds) if part)
-        words.append(f"({limits})")
+    reload = "" if one.facts.restart else "reload"
+    if facts := ", ".join(part for part in (one.facts.unit, one.bounds, reload) if part):
+        words.append(f"({facts})")
     if one.facts.not_yet:
         words.append(f"{one.facts.not_yet[0].upper()}{one.facts.not_yet[1:]}.")
-    if not one.facts.restart:
-        words.append("Taken up while the server runs.")
-    comment = textwrap.fill(
-        " ".join(words),
-        _SAMPLE_WIDTH,
-        initial_indent="; ",
-        subsequent_indent="; ",
-        break_on_hyphens=False,
+    return f"{_comment(' '.join(words))}\n;{one.name} = {one.default_text}".rstrip() + "\n"
+
+
+def _render_address_section(name: str, section_type: "type[DataclassInstance]") -> str:
+    keys = ", ".join(one.name for one in settings_of(section_type))
+    text = (
+        f"A section named by an address has the settings of that address alone; what it leaves out "
+        f"is as in [{name}]. It may set: {keys}."
     )
-    return f"{comment}\n;{one.name} = {one.default_text}".rstrip() + "\n"
+    return f"{_comment(text)}\n;[{_SAMPLE_ADDRESS}]\n"
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(
+        text, _SAMPLE_WIDTH, initial_indent="; ", subsequent_indent="; ", break_on_hyphens=False
+    )
 
 
 class _HasSettings(Protocol):
@@ -275,18 +307,23 @@ class _HasSettings(Protocol):
 
     name: str
     settings_class: "type[DataclassInstance]"
+    address_settings_class: "type[DataclassInstance] | None"
 
 
-def sample_sections() -> SectionTypes:
-    """Return the sections of the server and of the applications that come with it."""
+def sample() -> str:
+    """Return the sample file of the server and of the applications that come with it."""
     sections = dict(SERVER_SECTIONS)
+    of_addresses: dict[str, type[DataclassInstance]] = {}
     for entry in sorted(entry_points(group="sylk.applications")):
         # Applications of other distributions have a sample of their own.
         if entry.dist is not None and entry.dist.name == "sylk":
             application: _HasSettings = entry.load()
-            sections[application.name.capitalize()] = application.settings_class
-    return sections
+            name = application.name.capitalize()
+            sections[name] = application.settings_class
+            if application.address_settings_class is not None:
+                of_addresses[name] = application.address_settings_class
+    return render_sample(sections, of_addresses)
 
 
 if __name__ == "__main__":
-    print(render_sample(sample_sections()), end="")
+    print(sample(), end="")

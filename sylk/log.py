@@ -174,6 +174,11 @@ def _write_lines(lines: "queue.Queue[str | None]", stream: TextIO) -> None:
             time.sleep(_WRITE_INTERVAL)
 
 
+def set_log_level(level: str) -> None:
+    """Log at `level` or above from now on; a word as in the settings ("info")."""
+    logging.getLogger().setLevel(level.upper())
+
+
 @contextmanager
 def configure_logging(
     level: str, stream: TextIO, queue_limit: int = QUEUE_LIMIT
@@ -191,7 +196,7 @@ def configure_logging(
     writer.start()
     root = logging.getLogger()
     level_before = root.level
-    root.setLevel(level.upper())
+    set_log_level(level)
     root.addHandler(handler)
     try:
         yield

@@ -66,12 +66,13 @@ class RoutingTable:
         """
         name = (x_sylk_app_header or "").strip()
         if not name:
-            name = self._look_up(request_uri_user, request_uri_host)
+            name = self.owner_of(request_uri_user, request_uri_host)
         if name not in self._running:
             raise RemoteProtocolError(f"there is no application {name!r}", status=404)
         return name
 
-    def _look_up(self, user: str | None, host: str) -> str:
+    def owner_of(self, user: str | None, host: str) -> str:
+        """Return the name of the application that an address belongs to, even if it is disabled."""
         domain = host.lower()
         if user is not None and (name := self._by_domain.get(f"{user}@{domain}")):
             return name

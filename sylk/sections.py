@@ -29,12 +29,15 @@ class ServerSettings:
     section: ClassVar[str] = "Server"
 
     default_application: str = setting(
-        "conference", "The application for requests that nothing else claims."
+        "conference",
+        "The application for requests that nothing else claims.",
+        restart=False,
     )
     application_map: Mapping[str, str] = setting(
         {"echo": "echo"},
         "Which application answers which address: a list of key:application. A key is user@domain, "
         "domain or user, looked up in this order.",
+        restart=False,
     )
     disabled_applications: tuple[str, ...] = setting(
         (), "Applications that are not started; a request for one is refused with 404."
@@ -53,7 +56,9 @@ class ServerSettings:
         not_yet="multicast DNS is not in this version yet",
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
-        "info", "The least serious lines that still reach the log."
+        "info",
+        "The least serious lines that still reach the log.",
+        restart=False,
     )
 
 
@@ -88,6 +93,7 @@ class SipSettings:
         "refused with 403, or challenged with 401 if authenticate is on. Peers that it names, as "
         "any does not, are proxies that speak for others: whom they name in P-Asserted-Identity, "
         "he it is.",
+        restart=False,
     )
     trusted_domains: tuple[str, ...] = setting(
         (),
@@ -100,6 +106,7 @@ class SipSettings:
         "the digest of a user to whom `sylk-server passwd USER@REALM` gave a password, and come "
         "from that user's address. Without it the answer is 401; in the name of somebody else, "
         "403. Peers that trusted_peers names need no digest; any names nobody.",
+        restart=False,
     )
     realm: str = setting(
         "localhost",
@@ -112,6 +119,7 @@ class SipSettings:
         "has room for the last of them alone: who wants no MD5 lets it be SHA-256 alone. Some old "
         "clients give up when they see SHA-256 although they know MD5: for them let it be MD5 "
         "alone.",
+        restart=False,
     )
     nonce_lifetime: Seconds = setting(
         300,
@@ -120,6 +128,7 @@ class SipSettings:
         unit="seconds",
         minimum=10,
         maximum=86400,
+        restart=False,
     )
     max_message_size: Bytes = setting(
         64 * 1024,
@@ -171,6 +180,7 @@ class SipSettings:
         "goes on.",
         unit="requests a second",
         minimum=1,
+        restart=False,
     )
     max_refusal_lines: int = setting(
         100,
@@ -185,6 +195,7 @@ class SipSettings:
         "to any password is 503 with Retry-After.",
         unit="passwords a minute",
         minimum=1,
+        restart=False,
     )
     max_subscriptions: int = setting(
         20_000,
@@ -219,6 +230,7 @@ class SipSettings:
         "Whom the limits for each source do not hold for: any, none, or a list of addresses and "
         "networks. They do not hold for peers that trusted_peers names either, since a proxy "
         "carries everybody.",
+        restart=False,
     )
     max_connections: int = setting(
         10_000,
@@ -258,6 +270,7 @@ class SipSettings:
         "The most calls at one time. Over it a new one is refused with 503 and Retry-After.",
         unit="calls",
         minimum=1,
+        restart=False,
     )
     session_expires: int = setting(
         1800,

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, cast
@@ -11,11 +10,13 @@ import trio
 
 from sylk.admission import BUSY, Admission
 from sylk.application import Application
+from sylk.config import RawConfig
 from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import logging_call
 from sylk.net.msrp_watch import MsrpTrace
 from sylk.net.sip_transports import Trace
 from sylk.payload.cpim_address import Address
+from sylk.reload import plan_reload
 from sylk.server_config import ServerConfig
 from sylk.session.call import Call
 from sylk.session.endpoint import Endpoint
@@ -86,6 +87,7 @@ class Server:
         self._serving: trio.Nursery | None = None
         self._started: dict[str, Application] = {}
         self._grace_end = 0.0
+        self._has_served = trio.Event()
         self._owners: dict[Call, Application] = {}
         """Who answers for each call: what is to replace or join it goes to the same one."""
 
@@ -94,26 +96,67 @@ class Server:
         async with trio.open_nursery() as transports:
             self.tracer.start()
             await transports.start(self.endpoint.run)
-            async with AsyncExitStack() as applications:
-                applications.callback(self.tracer.close)
-                for name, application in self.config.applications.items():
-                    application.user_agent = UserAgent(self.endpoint)
-                    with trio.move_on_after(START_TIMEOUT) as patience:
-                        await applications.enter_async_context(application)
-                        self._started[name] = application
-                    if patience.cancelled_caught:
-                        logger.error("%s did not start within %g s", name, START_TIMEOUT)
-                await self._serve(task_status)
-            # What the applications have called and subscribed to has just been ended by us.
+            try:
+                async with trio.open_nursery() as applications:
+                    for name, application in self.config.applications.items():
+                        await self._start(applications, name, application)
+                    await self._serve(task_status)
+                    self._has_served.set()
+            finally:
+                self.tracer.close()
+            # What the applications have called and subscribed to has been ended by now too.
             with trio.move_on_at(self._grace_end):
                 await self.endpoint.wait_calls_over()
             transports.cancel_scope.cancel()
+
+    async def _start(self, nursery: trio.Nursery, name: str, application: Application) -> None:
+        application.user_agent = UserAgent(
+            self.endpoint, partial(self._receive_referral, application)
+        )
+        with trio.move_on_after(START_TIMEOUT) as patience:
+            await nursery.start(self._keep, application)
+            self._started[name] = application
+        if patience.cancelled_caught:
+            logger.error("%s did not start within %g s", name, START_TIMEOUT)
+
+    async def _keep(self, application: Application, task_status: trio.TaskStatus[None]) -> None:
+        """Have an application run; in a task of its own, so that it may open a nursery."""
+        async with application:
+            task_status.started()
+            await self._has_served.wait()
 
     def _set_trace(self, sip: Trace | None, msrp: MsrpTrace | None) -> None:
         self.endpoint.transports.trace = sip
         self.endpoint.msrp.watch.trace = msrp
 
-    def reload(self) -> None:
+    def reload(self, raw: RawConfig) -> None:
+        """Take up what has changed in the settings file, as far as it needs no restart.
+
+        Raises ConfigError, the first in the file, and then nothing has changed.
+        """
+        plan = plan_reload(raw, self.config)
+        config = self.config
+        config.sections, config.routing, config.admission = (
+            plan.sections,
+            plan.routing,
+            plan.admission,
+        )
+        self._admission.reconfigure(plan.admission)
+        for port in (config.endpoint.sip, config.endpoint.msrp):
+            port.connections.is_exempt = plan.admission.is_unlimited
+        for name, (settings, address_settings) in plan.applications.items():
+            try:
+                config.applications[name].reconfigure(settings, address_settings)
+            except Exception:
+                # The fault of one application keeps no other from its settings.
+                logger.exception("%s has failed to take its new settings", name)
+        logger.info("settings read again; taken up: %s", ", ".join(plan.changed) or "nothing")
+        if plan.waiting:
+            logger.warning("a restart is needed to take up %s", ", ".join(plan.waiting))
+        if plan.admission.warning:
+            logger.warning("%s", plan.admission.warning)
+
+    def reload_certificate(self) -> None:
         """Load the certificate again, for connections that begin from now on."""
         tls = self.config.endpoint.tls
         if tls is None:
@@ -138,8 +181,6 @@ class Server:
             serving.cancel_scope.cancel()
         self.endpoint.end_subscriptions()
         self._grace_end = trio.current_time() + STOP_GRACE
-        with trio.move_on_at(self._grace_end):
-            await self.endpoint.wait_calls_over()
 
     def _log_start(self) -> None:
         for transport, (host, port) in self.endpoint.transports.listening:
@@ -170,6 +211,17 @@ class Server:
         assert self._serving is not None
         request, work = self._open(application, incoming, takeover)
         self._serving.start_soon(self._handle, application, request, work)
+
+    def _receive_referral(
+        self, application: Application, call: Call, incoming: IncomingRequest
+    ) -> None:
+        """Take a REFER inside a call: it is for whoever has that call."""
+        referral = ReferralRequest(self.endpoint, incoming, call)
+        if self._serving is None:
+            referral.reject_nowait(503)
+            return
+        work = partial(application.handle_referral, referral)
+        self._serving.start_soon(self._handle, application, referral, work)
 
     def _screen(self, request: Request) -> None:
         """Refuse what nobody here takes, before there is a transaction; then `_receive` gets it."""
@@ -206,6 +258,7 @@ class Server:
             case "INVITE":
                 invitation = Invitation(self.endpoint, incoming, takeover, packages)
                 self._owners[invitation.call] = application
+                invitation.call.on_refer = partial(self._receive_referral, application)
                 return invitation, partial(application.handle_invitation, invitation)
             case "SUBSCRIBE":
                 subscription = SubscriptionRequest(self.endpoint, incoming, packages)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
+from typing import Self
 
 from sylk import __version__
 from sylk.admission import AdmissionPolicy
@@ -15,11 +16,12 @@ from sylk.admission_config import (
     subscription_bounds,
 )
 from sylk.application import Application
+from sylk.application_config import read_applications
 from sylk.call.session_timer import SessionTimerSettings
-from sylk.config import SERVER_SECTIONS, RawConfig
-from sylk.discovery import find_applications
+from sylk.config import RawConfig
+from sylk.discovery import ApplicationTypes, find_applications
 from sylk.errors import RemoteProtocolError, TransportError
-from sylk.media_sections import MsrpSettings
+from sylk.media_sections import MsrpSettings, RelaySection
 from sylk.net.addresses import WILDCARDS, local_address_towards
 from sylk.net.certificate import (
     CertificateFiles,
@@ -45,6 +47,30 @@ from sylk.trace.writer import Output
 _OUTSIDE = ("192.0.2.1", "2001:db8::1")
 
 
+@dataclass(frozen=True, slots=True)
+class ServerSections:
+    """The sections of the server itself, by their names in lower case."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    sip: SipSettings = field(default_factory=SipSettings)
+    msrp: MsrpSettings = field(default_factory=MsrpSettings)
+    relay: RelaySection = field(default_factory=RelaySection)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    trace: TraceSettings = field(default_factory=TraceSettings)
+
+    @classmethod
+    def read(cls, raw: RawConfig) -> Self:
+        """Read them from the settings file; raises ConfigError."""
+        return cls(
+            raw.section(ServerSettings, ServerSettings.section),
+            raw.section(SipSettings, SipSettings.section),
+            raw.section(MsrpSettings, MsrpSettings.section),
+            raw.section(RelaySection, RelaySection.section),
+            raw.section(TlsSettings, TlsSettings.section),
+            raw.section(TraceSettings, TraceSettings.section),
+        )
+
+
 @dataclass(slots=True)
 class ServerConfig:
     """Everything that a server is made of, read and checked."""
@@ -58,52 +84,74 @@ class ServerConfig:
     """What our TLS certificate says; None without TLS."""
     trace: TraceOptions = field(default_factory=TraceOptions)
     """Whose messages are written to files, and how."""
+    sections: ServerSections = field(default_factory=ServerSections)
+    """The settings that are in force."""
 
 
 def build_config(raw: RawConfig) -> ServerConfig:
     """Turn the settings file into what a server is made of; raises ConfigError."""
-    server = raw.section(ServerSettings, ServerSettings.section)
-    sip = raw.section(SipSettings, SipSettings.section)
-    msrp = raw.section(MsrpSettings, MsrpSettings.section)
-    tls = raw.section(TlsSettings, TlsSettings.section)
+    sections = ServerSections.read(raw)
+    server = sections.server
     types = find_applications(server.extra_applications_dir, server.disabled_applications)
-    names = {*types, *server.disabled_applications}
-    raw.check_unused([*SERVER_SECTIONS, *(name.capitalize() for name in names)])
-    routing = RoutingTable(
+    routing = routing_table(raw, server, types)
+    read = read_applications(raw, types, server.disabled_applications, routing)
+    applications: dict[str, Application] = {}
+    for name, kind in types.items():
+        settings = read[name].settings
+        applications[name] = kind(settings)
+        applications[name].address_settings = read[name].address_settings(settings)
+    _check_tls(raw, sections.msrp, sections.tls)
+    policy = admission_policy(raw, server, sections.sip, sections.tls)
+    files = _certificate_files(server, sections.sip, sections.msrp, sections.tls)
+    tls = None if files is None else _tls_contexts(files, sections.tls)
+    return ServerConfig(
+        _endpoint_settings(raw, sections, policy, tls),
+        applications,
+        routing,
+        policy,
+        None if files is None else read_certificate(files.certificate),
+        trace=_trace_options(raw, server),
+        sections=sections,
+    )
+
+
+def check_sections(raw: RawConfig, sections: ServerSections) -> None:
+    """Raise ConfigError where a server could not be made of these; makes and opens nothing."""
+    _check_tls(raw, sections.msrp, sections.tls)
+    policy = admission_policy(raw, sections.server, sections.sip, sections.tls)
+    _endpoint_settings(raw, sections, policy, None)
+    _trace_options(raw, sections.server)
+
+
+def routing_table(raw: RawConfig, server: ServerSettings, types: ApplicationTypes) -> RoutingTable:
+    """Return which application answers which address; raises ConfigError."""
+    return RoutingTable(
         server.default_application,
         server.application_map,
         types,
         server.disabled_applications,
         raw.error,
     )
-    applications = {
-        name: kind(raw.section(kind.settings_class, name.capitalize()))
-        for name, kind in types.items()
-    }
-    _check_tls(raw, msrp, tls)
-    policy = admission_policy(raw, server, sip, tls)
-    files = _certificate_files(server, sip, msrp, tls)
+
+
+def _endpoint_settings(
+    raw: RawConfig, sections: ServerSections, policy: AdmissionPolicy, tls: TlsContexts | None
+) -> EndpointSettings:
+    sip, msrp = sections.sip, sections.msrp
     endpoint = EndpointSettings(
         name=f"Sylk/{__version__}",
         extensions=("replaces", "join", "nosub"),
-        tls=None if files is None else _tls_contexts(files, tls),
+        tls=tls,
         subscriptions=subscription_bounds(sip),
         refusal_lines=sip.max_refusal_lines,
         transactions=TransactionBounds(sip.max_transactions, sip.max_transactions_size),
         outbound_proxy=_outbound_proxy(raw, sip),
-        sip=_sip_transports(sip, tls, policy),
-        msrp=_msrp_port(msrp, sip, tls, policy),
+        sip=_sip_transports(sip, sections.tls, policy),
+        msrp=_msrp_port(msrp, sip, sections.tls, policy),
         session_timer=_session_timer(raw, sip),
     )
-    endpoint.msrp.relay = relay_settings(raw, server, sip, msrp)
-    return ServerConfig(
-        endpoint,
-        applications,
-        routing,
-        policy,
-        None if files is None else read_certificate(files.certificate),
-        trace=_trace_options(raw, server),
-    )
+    endpoint.msrp.relay = relay_settings(raw, sections.server, sip, msrp)
+    return endpoint
 
 
 def _session_timer(raw: RawConfig, sip: SipSettings) -> SessionTimerSettings:

@@ -26,8 +26,10 @@ ANY_NETWORK: tuple[Network, ...] = (
 # Enough for any count of bytes; more digits than that are a slip of the hand.
 _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(?:\s*s)?", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([smhd]?)", re.ASCII | re.IGNORECASE)
 _BYTES = re.compile(r"([0-9]{1,15})\s*([kMG]?)B?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_SPANS = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "": 1}  # seconds
 _TRUE = ("yes", "true", "on", "1")
 _FALSE = ("no", "false", "off", "0")
 
@@ -92,6 +94,21 @@ def _read_seconds(text: str) -> float:
 
 def _write_seconds(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _read_duration(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"must be a time such as 90s, 30m, 12h or 7d, not {text!r}")
+    return float(match[1]) * _SPANS[match[2].lower()]
+
+
+def _write_duration(value: float) -> str:
+    for suffix in ("d", "h", "m"):
+        count, rest = divmod(value, _SPANS[suffix])
+        if count and not rest:
+            return f"{count:.0f}{suffix}"
+    return f"{_write_seconds(value)}s"
 
 
 def _read_bytes(text: str) -> int:
@@ -181,6 +198,7 @@ def _write_networks(value: tuple[Network, ...]) -> str:
 
 Port = Annotated[int, SettingType(_read_port, str, ordered=True)]
 Seconds = Annotated[float, SettingType(_read_seconds, _write_seconds, ordered=True)]
+Duration = Annotated[float, SettingType(_read_duration, _write_duration, ordered=True)]
 Bytes = Annotated[int, SettingType(_read_bytes, _write_bytes, ordered=True)]
 IPAddress = Annotated[str, SettingType(_read_address, str)]
 Networks = Annotated[tuple[Network, ...], SettingType(_read_networks, _write_networks)]

@@ -7,21 +7,26 @@ application declares its own section in the same way as the server does (`sylk.s
     @dataclass(frozen=True, kw_only=True)
     class EchoSettings:
         prefix: str = setting("", "What is put before each message that goes back.")
+
+A setting that is taken up while the server runs says `restart=False`; `take_up` makes of the
+settings in force and those of a file that was read again what is in force from then on.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 from sylk.setting_types import (
     ANY_NETWORK,
     Bytes,
+    Duration,
     IPAddress,
     Network,
     Networks,
     Port,
     Seconds,
     SettingType,
+    near_miss,
     type_of,
 )
 
@@ -30,18 +35,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANY_NETWORK",
+    "AddressSettings",
     "Bytes",
+    "Duration",
     "IPAddress",
     "Network",
     "Networks",
     "Port",
     "Seconds",
     "Setting",
+    "SettingType",
+    "Update",
+    "address_key",
+    "near_miss",
     "setting",
     "settings_of",
+    "take_up",
 ]
 
 T = TypeVar("T")
+Section = TypeVar("Section", bound="DataclassInstance")
 
 _KEY = "sylk.setting"
 
@@ -108,7 +121,7 @@ def setting(
     """Declare a field of a settings class.
 
     `meaning` is one or two sentences for the operator and says what happens at a limit; `unit` is a
-    plain word ("seconds"). `restart` is False for what is taken up while the server runs.
+    plain word ("seconds"). `restart` is False for what a reload takes up while the server runs.
     `not_yet` is a sentence for what this version cannot do: then only the default is taken.
     """
     facts = _Facts(meaning, unit, minimum, maximum, restart, not_yet)
@@ -136,3 +149,58 @@ def settings_of(section: "type[DataclassInstance]") -> Iterator[Setting]:
         if one.bounds and not one.type.ordered:
             raise TypeError(f"{section.__name__}.{declared.name} cannot have bounds")
         yield one
+
+
+@dataclass(frozen=True, slots=True)
+class Update(Generic[T]):
+    """What a file that was read again makes of one section."""
+
+    settings: T
+    """What is in force from now on: of what needs a restart, the old values."""
+    changed: list[str]
+    """The settings that are in force with a new value."""
+    waiting: list[str]
+    """Those whose new value needs a restart."""
+
+
+def take_up(running: Section, given: Section) -> Update[Section]:
+    """Return what becomes of the settings `running`, which are in force, once `given` are read."""
+    different = [
+        one
+        for one in settings_of(type(given))
+        if getattr(running, one.name) != getattr(given, one.name)
+    ]
+    waiting = [one.name for one in different if one.facts.restart]
+    kept = {name: getattr(running, name) for name in waiting}
+    changed = [one.name for one in different if not one.facts.restart]
+    return Update(replace(given, **kept), changed, waiting)
+
+
+def address_key(address: str) -> str:
+    """Return `user@host` as it is looked up: the host in lower case, IPv6 without brackets.
+
+    Raises ValueError for what is no such address. Users are compared exactly (RFC 3261 section
+    19.1.4).
+    """
+    user, _, host = address.rpartition("@")
+    host = host.lower().removeprefix("[").removesuffix("]")
+    if not user or not host or set(address) & set(" \t<>"):
+        raise ValueError("is no address such as lobby@example.com")
+    return f"{user}@{host}"
+
+
+class AddressSettings(Generic[T]):
+    """The settings of each address: those of a section of its own, else the application's."""
+
+    def __init__(self, default: T, own: Mapping[str, T] | None = None) -> None:
+        """Take the settings of all others, and those of each address that has a section."""
+        self.default = default
+        self.own: Mapping[str, T] = own or {}
+        """By address, written as `address_key` does; whole settings, what is inherited included."""
+
+    def of(self, address: str) -> T:
+        """Return the settings of `user@host`."""
+        try:
+            return self.own.get(address_key(address), self.default)
+        except ValueError:
+            return self.default

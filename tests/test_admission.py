@@ -247,3 +247,18 @@ def test_no_more_calls_than_there_may_be() -> None:
 def test_strangers_do_not_learn_that_there_is_no_room() -> None:
     gate = Gate(AdmissionPolicy(peers("none"), max_sessions=0))
     assert gate.status(make("INVITE")) == 403
+
+
+def test_another_policy_holds_from_now_on_and_what_was_used_up_counts_on() -> None:
+    gate = limited(rate=2)
+    invite = make("INVITE")
+    while gate.status(invite) == 200:
+        pass
+    policy = AdmissionPolicy(peers("any"), max_request_rate=2, max_sessions=0)
+    gate.reconfigure(policy)
+    assert gate.status(invite) in (0, 503), "the bucket is still empty"
+    assert gate.status(invite, flow("192.0.2.77")) == 503, "there is no room for calls"
+    gate.reconfigure(AdmissionPolicy(peers("any"), max_request_rate=50))
+    assert gate.status(invite) == 200, "another rate is another bucket"
+    gate.reconfigure(AdmissionPolicy(peers("none")))
+    assert gate.status(invite) == 403

@@ -16,7 +16,7 @@ from sylk.config import (
     parse_config,
     read_config,
     render_sample,
-    sample_sections,
+    sample,
 )
 from sylk.errors import ConfigError
 from sylk.sections import ServerSettings, SipSettings
@@ -125,6 +125,25 @@ def test_all_errors_come_by_line() -> None:
     assert str(errors[0]) == "sylk.ini:1: [Sipp]: there is no such section; did you mean SIP?"
 
 
+@dataclass(frozen=True, kw_only=True)
+class HouseSettings(RoomSettings):
+    rooms: int = setting(5, "How many rooms there are.")
+
+
+def test_what_one_section_sets_is_told_alone() -> None:
+    config = parse_config("[Room]\npause = 2\ntitle = a\n")
+    assert config.values(RoomSettings, "Room") == {"pause": 2, "title": "a"}
+    assert config.values(RoomSettings, "Other") == {}
+
+
+def test_what_belongs_to_the_general_section_is_not_set_elsewhere() -> None:
+    config = parse_config("[a@b]\nrooms = 2\n", "sylk.ini")
+    with pytest.raises(ConfigError) as caught:
+        config.values(RoomSettings, "a@b", ("House", HouseSettings))
+    message = "sylk.ini:2: [a@b] rooms: holds for all addresses: set it in [House]"
+    assert str(caught.value) == message
+
+
 def test_sections_that_nobody_knows_are_refused() -> None:
     config = parse_config("[Room]\n[Rom]\n")
     config.check_unused(["Room", "Rom"])
@@ -179,15 +198,23 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def test_the_sample_shows_meaning_unit_and_default() -> None:
-    sample = render_sample({"Room": RoomSettings})
-    assert "\n[Room]\n; What the room is called.\n;title =\n\n" in sample
-    assert "; How long to wait. (seconds, at least 1)\n;pause = 5\n" in sample
-    assert "; Who may do what others may not. Taken up while the server runs.\n;hosts =\n" in sample
+    text = render_sample({"Room": RoomSettings})
+    assert "\n[Room]\n; What the room is called.\n;title =\n\n" in text
+    assert "; How long to wait. (seconds, at least 1)\n;pause = 5\n" in text
+    assert "; Who may do what others may not. (reload)\n;hosts =\n" in text
+
+
+def test_the_sample_shows_what_the_section_of_an_address_may_set() -> None:
+    text = render_sample({"Room": RoomSettings, "Other": RoomSettings}, {"Room": RoomSettings})
+    (start,) = [at for at in range(len(text)) if text.startswith(";[lobby@example.com]\n", at)]
+    comment = " ".join(text[:start].rpartition("\n\n")[2].replace("\n; ", " ").split())
+    assert comment.endswith("is as in [Room]. It may set: title, hosts, names, pause.")
+    assert start < text.index("[Other]")
 
 
 def test_the_sample_says_what_is_not_there_yet() -> None:
-    sample = " ".join(render_sample(SERVER_SECTIONS).replace("\n; ", " ").split())
-    assert "Multicast DNS is not in this version yet." in sample
+    text = " ".join(render_sample(SERVER_SECTIONS).replace("\n; ", " ").split())
+    assert "Multicast DNS is not in this version yet." in text
 
 
 def test_the_sample_with_its_defaults_uncommented_changes_nothing() -> None:
@@ -199,4 +226,4 @@ def test_the_sample_with_its_defaults_uncommented_changes_nothing() -> None:
 
 
 def test_the_sample_file_is_that_of_the_settings() -> None:
-    assert SAMPLE.read_text() == render_sample(sample_sections()), "run `make sample`"
+    assert SAMPLE.read_text() == sample(), "run `make sample`"

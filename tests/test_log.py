@@ -13,7 +13,14 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sylk.log import LINE_LIMIT, ApplicationLogger, configure_logging, escape, logging_call
+from sylk.log import (
+    LINE_LIMIT,
+    ApplicationLogger,
+    configure_logging,
+    escape,
+    logging_call,
+    set_log_level,
+)
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z ]{8}.{10}  (.*)")
 
@@ -57,6 +64,19 @@ def test_lines_under_the_level_are_left_out() -> None:
 
     assert [LINE.fullmatch(line) is not None for line in logged(act, "debug")] == [True] * 3
     assert len(logged(act, "warning")) == 1
+
+
+def test_the_level_can_change_meanwhile() -> None:
+    def act(logger: logging.Logger) -> None:
+        logger.info("first")
+        set_log_level("debug")
+        logger.debug("second")
+        set_log_level("error")
+        logger.warning("third")
+
+    before = logging.getLogger().level
+    assert [line.rpartition(" ")[2] for line in logged(act)] == ["first", "second"]
+    assert logging.getLogger().level == before
 
 
 def test_a_line_inside_a_call_has_its_call_id() -> None:

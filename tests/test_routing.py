@@ -79,6 +79,13 @@ def test_a_disabled_application_is_refused_with_404() -> None:
     assert routes.choose("echo", "b.org", "playback") == "playback"
 
 
+def test_an_address_belongs_to_an_application_even_if_that_is_disabled() -> None:
+    routes = RoutingTable("conference", {"echo@Example.com": "echo"}, ["conference"], ["echo"])
+    assert routes.owner_of("echo", "example.COM") == "echo"
+    assert routes.owner_of("lobby", "example.com") == "conference"
+    assert routes.owner_of(None, "example.com") == "conference"
+
+
 def test_disabling_what_is_not_there_is_no_error() -> None:
     assert table(disabled=("irc",)).choose("lobby", "b.org") == "conference"
 

@@ -283,7 +283,7 @@ async def test_a_domain_proves_itself_by_its_certificate(tmp_path: Path) -> None
             assert book.senders == [CARA]
             # SIGHUP: now the other one is known too, but it is none of trusted_domains.
             known.write_bytes(proxy.certificate.read_bytes() + other.certificate.read_bytes())
-            server.reload()
+            server.reload_certificate()
             assert await status_for(other) == 403
             assert await status_for(proxy) == 200
             answer = await message_over(old)

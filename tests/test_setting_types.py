@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sylk.setting_types import (
     ANY_NETWORK,
     Bytes,
+    Duration,
     IPAddress,
     Networks,
     Port,
@@ -42,6 +43,11 @@ WORD = st.text("abcdefghijklmnopqrstuvwxyz.@-", min_size=1).filter(lambda word: 
         (Port | None, "5060", 5060),
         (Seconds, "30", 30.0),
         (Seconds, "0.5 s", 0.5),
+        (Duration, "90", 90.0),
+        (Duration, "0.5 h", 1800.0),
+        (Duration, "30M", 1800.0),
+        (Duration, "7d", 604800.0),
+        (Duration | None, "none", None),
         (Bytes, "64k", 65536),
         (Bytes, "10 MB", 10 * 1024**2),
         (Bytes, "1g", 1024**3),
@@ -97,6 +103,8 @@ def test_reads(annotation: object, text: str, value: object) -> None:
         (Seconds, "inf", "number of seconds"),
         (Seconds, "1e999", "number of seconds"),
         (Seconds, "5 minutes", "number of seconds"),
+        (Duration, "5 minutes", "90s, 30m, 12h or 7d"),
+        (Duration, "forever", "90s, 30m, 12h or 7d"),
         (Bytes, "10T", "number of bytes"),
         (Bytes, "1.5M", "number of bytes"),
         (IPAddress, "example.org", "IP address"),
@@ -121,6 +129,18 @@ def test_refuses_and_says_what_would_be_right(annotation: object, text: str, hin
         type_of(annotation).read(text)
 
 
+def test_a_time_is_written_in_the_largest_unit_that_fits() -> None:
+    write = type_of(Duration).write
+    assert [write(value) for value in (0, 90, 1800, 7200, 86_400 * 30, 0.5)] == [
+        "0s",
+        "90s",
+        "30m",
+        "2h",
+        "30d",
+        "0.5s",
+    ]
+
+
 def test_refuses_a_field_of_no_known_type() -> None:
     with pytest.raises(TypeError):
         type_of(complex)
@@ -135,6 +155,8 @@ def test_refuses_a_field_of_no_known_type() -> None:
         (int, st.integers(0, 10**18 - 1)),
         (Port | None, st.none() | st.integers(0, 65535)),
         (Seconds, st.integers(0, 10**8).map(lambda thousandths: thousandths / 1000)),
+        (Duration, st.integers(0, 10**9).map(lambda thousandths: thousandths / 1000)),
+        (Duration, st.integers(0, 10**6).map(lambda hours: hours * 3600)),
         (Bytes, st.integers(0, 2**49)),
         (IPAddress, st.ip_addresses().map(str)),
         (Path, WORD.map(Path)),
@@ -156,7 +178,19 @@ def test_reads_what_it_writes(annotation: object, values: st.SearchStrategy[obje
 
 @pytest.mark.parametrize(
     "annotation",
-    [bool, int, Port, Seconds, Bytes, IPAddress, Path, Level, Mapping[str, str], Networks],
+    [
+        bool,
+        int,
+        Port,
+        Seconds,
+        Duration,
+        Bytes,
+        IPAddress,
+        Path,
+        Level,
+        Mapping[str, str],
+        Networks,
+    ],
 )
 @given(text=st.text())
 def test_any_text_is_read_or_refused_with_a_sentence(annotation: object, text: str) -> None:

@@ -6,7 +6,16 @@ import pytest
 
 from sylk.config import SERVER_SECTIONS, parse_config
 from sylk.errors import ConfigError
-from sylk.settings import Bytes, Seconds, Setting, setting, settings_of
+from sylk.settings import (
+    AddressSettings,
+    Bytes,
+    Seconds,
+    Setting,
+    address_key,
+    setting,
+    settings_of,
+    take_up,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,3 +74,50 @@ def test_refuses_bounds_where_there_is_no_order() -> None:
 
     with pytest.raises(TypeError, match=r"Unordered\.name"):
         list(settings_of(Unordered))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changing:
+    port: int = setting(1, "Needs a restart.")
+    name: str = setting("a", "Needs none.", restart=False)
+    names: tuple[str, ...] = setting((), "Needs none.", restart=False)
+
+
+def test_what_needs_a_restart_keeps_its_value_and_the_rest_is_taken_up() -> None:
+    update = take_up(Changing(), Changing(port=2, name="b"))
+    assert update.settings == Changing(port=1, name="b")
+    assert (update.changed, update.waiting) == (["name"], ["port"])
+    # The next time it still waits, and what is in force has not changed again.
+    update = take_up(update.settings, Changing(port=2, name="b"))
+    assert (update.changed, update.waiting) == ([], ["port"])
+    update = take_up(update.settings, Changing(port=1, name="b"))
+    assert (update.changed, update.waiting) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("lobby@example.com", "lobby@example.com"),
+        ("Lobby@Example.COM", "Lobby@example.com"),
+        ("lobby@[2001:DB8::1]", "lobby@2001:db8::1"),
+        ("a@b@c", "a@b@c"),
+    ],
+)
+def test_an_address_is_looked_up_whatever_the_case_of_its_host(address: str, key: str) -> None:
+    assert address_key(address) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["", "lobby", "@example.com", "lobby@", "lobby@[]", "a b@c", "<a@b>"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no address"):
+        address_key(text)
+
+
+def test_an_address_has_its_own_settings_or_those_of_all() -> None:
+    settings = AddressSettings("all", {"lobby@example.com": "own"})
+    assert settings.of("lobby@EXAMPLE.com") == "own"
+    for other in ("Lobby@example.com", "lobby@example.org", "example.com", ""):
+        assert settings.of(other) == "all"
+    assert AddressSettings("all").own == {}

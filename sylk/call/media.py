@@ -46,6 +46,9 @@ class RemoteChat:
     accept_types: tuple[str, ...]
     accept_wrapped_types: tuple[str, ...]
     chatroom: tuple[str, ...] = field(default_factory=tuple)
+    """The tokens of its chatroom attribute (RFC 7701 section 8)."""
+    knows_chatrooms: bool = False
+    """Whether it has that attribute at all."""
     fingerprints: tuple[str, ...] = field(default_factory=tuple)
     """The certificates that the peer may show over TLS (RFC 8122)."""
     anchor: Anchor | None = None
@@ -71,6 +74,21 @@ class RemoteChat:
     def takes_cpim(self) -> bool:
         """Tell whether messages to this peer can be wrapped in CPIM."""
         return _CPIM.matches(self.accept_types)
+
+    @property
+    def wrapped_types(self) -> tuple[str, ...]:
+        """What it takes wrapped in CPIM, as patterns; none stands for all (RFC 4975 8.6)."""
+        if not self.accept_wrapped_types or "*" in self.accept_types:
+            return ()
+        return (*self.accept_types, *self.accept_wrapped_types)
+
+    @property
+    def takes_private_messages(self) -> bool:
+        """Tell whether it can tell a private message from another (RFC 7701 section 6.2).
+
+        COMPAT: deployed clients can, and write no chatroom attribute.
+        """
+        return not self.knows_chatrooms or "private-messages" in self.chatroom
 
     @property
     def is_held(self) -> bool:
@@ -131,6 +149,7 @@ def read_chat(
         accept_types=accept_types,
         accept_wrapped_types=tuple((media.attribute("accept-wrapped-types") or "").split()),
         chatroom=tuple((media.attribute("chatroom") or "").split()),
+        knows_chatrooms=media.attribute("chatroom") is not None,
         fingerprints=tuple(
             media.attributes_named("fingerprint") or description.attributes_named("fingerprint")
         ),

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sylk.cli.harmless import text_of_html
 from sylk.errors import RemoteProtocolError
 from sylk.payload.content_type import ContentType
 from sylk.payload.cpim import Address
+from sylk.payload.html_text import text_of_html
 from sylk.session.message import ChatMessage
 
 # COMPAT: deployed servers mark the notices of a room in this way.

@@ -1,5 +1,7 @@
 """The command `sylk-server`: reads the settings, runs the server, ends on a signal.
 
+SIGHUP reads settings and certificate again.
+
 `sylk-server passwd` and `sylk-server trace` are commands of their own (`sylk.cli.passwd`,
 `sylk.cli.trace`).
 """
@@ -11,6 +13,8 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -20,7 +24,7 @@ from sylk.cli.signals import Signals
 from sylk.config import find_config, read_config
 from sylk.control import ControlError, ControlSocket
 from sylk.errors import ConfigError, TransportError
-from sylk.log import configure_logging
+from sylk.log import configure_logging, set_log_level
 from sylk.sections import ServerSettings
 from sylk.server import Server
 from sylk.server_config import build_config
@@ -72,13 +76,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             {
                 signal.SIGINT: server.stop.set,
                 signal.SIGTERM: server.stop.set,
-                signal.SIGHUP: server.reload,
+                signal.SIGHUP: partial(_reload, server, path, options.verbose),
             }
         )
         with nullcontext() if control is None else closing(control):
             trio.run(_run, server, control, signals)
     signals.ignore()
     return 0
+
+
+def _reload(server: Server, path: Path | None, is_verbose: bool) -> None:
+    """Read the settings and the certificate again; a fault in one does not touch the other."""
+    server.reload_certificate()
+    try:
+        # A file that was there at the start must still be there.
+        server.reload(read_config(path or find_config(None)))
+    except ConfigError as error:
+        logger.error("the settings stay as they were: %s", error)
+        return
+    if not is_verbose:
+        set_log_level(server.config.sections.server.log_level)
 
 
 def _open_control(settings: ServerSettings) -> ControlSocket | None:

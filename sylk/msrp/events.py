@@ -88,6 +88,7 @@ class NicknameRequested:
 class NicknameAnswered:
     """The peer answered our NICKNAME; 408 when it did not within the transaction time-out."""
 
+    transaction_id: bytes
     status: int
     comment: bytes
 

@@ -4,6 +4,8 @@ Each request that may be answered is remembered until it is, or until it has tim
 that was not can be sent again on another connection: under its Message-ID, in a new transaction.
 """
 
+from collections.abc import Callable
+
 from sylk.msrp.events import (
     MessageAccepted,
     MessageFailed,
@@ -80,25 +82,31 @@ class Outgoing:
         headers = [(b"Byte-Range", b"1-0/0"), (b"Message-ID", new_message_id())]
         if purpose is Purpose.KEEP_ALIVE:
             headers.append((b"Keep-Alive", b"yes"))
-        return self._request(SEND, purpose, headers, now)
-
-    def nickname(self, nickname: str, now: float) -> bytes:
-        """Return a NICKNAME; raises LocalProtocolError for a name that cannot be written."""
-        headers = [(b"Use-Nickname", render_nickname(nickname))]
-        return self._request(NICKNAME, Purpose.NICKNAME, headers, now)
-
-    def _request(
-        self, method: bytes, purpose: Purpose, headers: list[tuple[bytes, bytes]], now: float
-    ) -> bytes:
         transaction_id = self._transaction_ids.take()
         self.outstanding.add(transaction_id, purpose, b"", now)
-        return render_with_paths(transaction_id, method, self._paths.request_lines, headers)
+        return render_with_paths(transaction_id, SEND, self._paths.request_lines, headers)
+
+    def ask_nickname(
+        self, queue: Callable[[bytes], None], nickname: str, now: float, *, quoted: bool
+    ) -> bytes:
+        """Queue a NICKNAME and return its transaction id.
+
+        Raises LocalProtocolError for a name that cannot be written, and when too many wait.
+        """
+        value = render_nickname(nickname, quoted=quoted)
+        transaction_id = self._transaction_ids.take()
+        # The user knows it by this id, as there is no Message-ID.
+        self.outstanding.add(transaction_id, Purpose.NICKNAME, transaction_id, now)
+        lines = self._paths.request_lines
+        headers = [(b"Use-Nickname", value)]
+        queue(render_with_paths(transaction_id, NICKNAME, lines, headers))
+        return transaction_id
 
 
 def event_of_answer(transaction: Transaction, frame: Frame) -> SessionEvent | None:
     """Return what an answer means to the user, None when it is not for the user."""
     if transaction.purpose is Purpose.NICKNAME:
-        return NicknameAnswered(frame.status, frame.comment)
+        return NicknameAnswered(transaction.message_id, frame.status, frame.comment)
     if transaction.purpose in (Purpose.BIND, Purpose.KEEP_ALIVE):
         return None
     if frame.status == 200:
@@ -113,7 +121,7 @@ def event_of_silence(transaction: Transaction, comment: bytes) -> SessionEvent |
     if transaction.purpose is Purpose.MESSAGE:
         return MessageFailed(transaction.message_id, 408, comment)
     if transaction.purpose is Purpose.NICKNAME:
-        return NicknameAnswered(408, comment)
+        return NicknameAnswered(transaction.message_id, 408, comment)
     return None
 
 

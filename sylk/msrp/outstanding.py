@@ -41,7 +41,7 @@ class SentMessage:
 
 @dataclass(slots=True)
 class Transaction:
-    """A request that may be answered; `message_id` is empty when the user knows of none."""
+    """A request that may be answered; `message_id` is what its user knows it by, maybe nothing."""
 
     purpose: Purpose
     message_id: bytes

@@ -185,15 +185,15 @@ class MsrpSession(SessionBinding):
         for message_id, size in batch.reported:
             self._reported.expect(message_id, size)
 
-    def set_nickname(self, nickname: str, now: float) -> None:
-        """Ask the switch for a nickname, or with an empty one give it up (RFC 7701 section 7).
+    def set_nickname(self, nickname: str, now: float, *, quoted: bool = True) -> bytes:
+        """Ask for a nickname, or give it up if empty; return the id in `NicknameAnswered`.
 
         Raises LocalProtocolError when the session is not bound or the name cannot be written.
         """
         link = self._bound_link()
         if link is None:
             raise LocalProtocolError("the session has no connection now")
-        link.queue(self._outgoing.nickname(nickname, now))
+        return self._outgoing.ask_nickname(link.queue, nickname, now, quoted=quoted)
 
     def _bound_link(self) -> SessionLink[Self] | None:
         """Return what carries the session, None while it is detached; raises LocalProtocolError."""

@@ -1,1 +1,1 @@
-"""Bodies that travel in SIP and MSRP alike: SDP, CPIM and media types."""
+"""Bodies that travel in SIP and MSRP alike: SDP, CPIM, multipart and the XML of conferences."""

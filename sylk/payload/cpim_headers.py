@@ -115,7 +115,7 @@ def read_block(data: bytes, start: int, max_headers: int, max_size: int) -> Head
     for _ in range(max_headers + 1):
         newline = data.find(b"\n", position, limit)
         if newline < 0 and limit < len(data):
-            raise RemoteProtocolError("CPIM header block is too large")
+            raise RemoteProtocolError("header block is too large")
         terminated = newline >= 0
         raw = data[position : newline if terminated else len(data)].removesuffix(b"\r")
         if not raw:
@@ -130,7 +130,7 @@ def read_block(data: bytes, start: int, max_headers: int, max_size: int) -> Head
         if not terminated:
             return HeaderBlock(lines, len(data), False)
         position = newline + 1
-    raise RemoteProtocolError("too many CPIM headers")
+    raise RemoteProtocolError("too many headers")
 
 
 def _begins_entity(data: bytes, start: int, max_headers: int, max_size: int) -> bool:
@@ -145,5 +145,5 @@ def _begins_entity(data: bytes, start: int, max_headers: int, max_size: int) -> 
 def _cleaned(value: bytes) -> bytes:
     value = value.replace(b"\t", b" ")
     if len(value.translate(None, CONTROLS)) != len(value):
-        raise RemoteProtocolError("control character in a CPIM header")
+        raise RemoteProtocolError("control character in a header")
     return value

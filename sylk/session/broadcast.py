@@ -10,9 +10,12 @@ from collections.abc import Iterable
 
 import trio
 
+from sylk.errors import LocalProtocolError
 from sylk.msrp.fanout import FanOut
 from sylk.session.chat import Chat
 from sylk.session.message import CPIM_BYTES
+
+_MEDIA_FAILED = 500
 
 
 class Broadcast:
@@ -47,9 +50,20 @@ class Broadcast:
                 continue
             link = chat.link
             if link is None:
-                chat.keep(fan_out)
+                _keep(chat, fan_out)
                 continue
             session = chat.session
             link.write(render(session.path_lines))
             if session.unconfirmed is not None:
                 session.unconfirmed.note(fan_out)
+
+
+def _keep(chat: Chat, fan_out: FanOut) -> None:
+    """Keep it for a chat that waits for another connection; too much ends the chat."""
+    unconfirmed = chat.session.unconfirmed
+    if unconfirmed is None or chat.is_over or not chat.session.is_detached:
+        return
+    try:
+        unconfirmed.keep(fan_out)
+    except LocalProtocolError as error:
+        chat.call.hang_up(f"media: {error}", _MEDIA_FAILED)

@@ -57,6 +57,8 @@ class Call:
         """Called when the peer begins to hold us, so that it must not be sent anything, or ends."""
         self.on_reoffered: Callable[[int], None] | None = None
         """Called with the final status of `hold`, `resume` or `reoffer`; only a 2xx changed."""
+        self.on_refer: Callable[[Call, IncomingRequest], None] | None = None
+        """Called with each REFER inside the call, to answer it; without it they are refused."""
         self.peer: NameAddr = (
             usage.request.to if usage.server_transaction is None else usage.request.from_
         )
@@ -81,6 +83,11 @@ class Call:
     def dialog(self) -> Dialog | None:
         """The dialog, None before there is one and once the call is over."""
         return None if self.usage.state is State.TERMINATED else self.usage.dialog
+
+    @property
+    def contact(self) -> str:
+        """The URI of the client at the other end, its Contact; empty before there is a dialog."""
+        return "" if self.dialog is None else str(self.dialog.remote_target)
 
     @property
     def early_dialogs(self) -> list[Dialog]:
@@ -159,6 +166,9 @@ class Call:
 
     def receive_request(self, incoming: IncomingRequest, now: float) -> None:
         """Take a request inside the dialog."""
+        if incoming.request.method == "REFER" and self.on_refer is not None and not self.is_over:
+            self.on_refer(self, incoming)
+            return
         self.usage.receive_request(incoming, now)
         self._outlet.settle(self)
 

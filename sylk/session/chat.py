@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 import trio
 
+from sylk.call.media import RemoteChat
 from sylk.errors import LocalProtocolError
 from sylk.msrp import events
-from sylk.msrp.fanout import FanOut
 from sylk.msrp.incoming_stream import IncomingStream
 from sylk.msrp.receipt import Receipt
 from sylk.msrp.session import MsrpSession
@@ -23,8 +23,10 @@ from sylk.msrp.strays import Strays
 from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
+from sylk.session.chat_outcome import outcome_of
 from sylk.session.chat_reading import Batches, Messages, WholeBatches
-from sylk.session.message import CPIM, ChatMessage, MessagePiece
+from sylk.session.message import CPIM, ChatMessage, Incoming, MessagePiece
+from sylk.session.nickname import NO_ANSWER, REQUEST_COST, NicknameRequest, Nicknames
 
 INBOX_LIMIT = 1024 * 1024
 """Bytes of messages that may wait for the application; over it the link is not read."""
@@ -35,7 +37,6 @@ ANSWER_GRACE = 2.0
 SEND_PAUSE = 256 * 1024
 """Bytes that may wait for the peer before `send` waits for it."""
 
-_NICKNAMES_FORBIDDEN = 403
 _MEDIA_FAILED = 500
 _OK = 200
 _NO_SESSION = 481
@@ -69,17 +70,22 @@ class Chat:
         """Called with the Message-ID, status and reason of a message that was not delivered."""
         self.on_fan_out_answer: Callable[[bytes, int, str], None] | None = None
         """See `watch_fan_outs`."""
-        self._session = session
-        self._link: MsrpLink | None = None
+        self.session = session
+        """The MSRP engine of this chat."""
+        self.link: MsrpLink | None = None
+        """What carries the chat now, None while nothing does."""
         # A list, as an empty deque takes ten times the memory.
-        self._inbox: list[ChatMessage | MessagePiece] = []
+        self._inbox: list[Incoming] = []
         self._inbox_size = 0
+        self._nicknames = Nicknames(session)
         self._unanswered: dict[bytes, None] = {}
         self._heard = trio.Event()
         """Set when the peer has answered a message, or nothing will be heard any more."""
         self._changed = trio.Event()
         self._room_again = trio.Event()
         self._back = trio.Event()
+        """Set unless the chat waits for another connection."""
+        self._back.set()
 
     # What an application uses
 
@@ -91,31 +97,42 @@ class Chat:
     @property
     def is_connected(self) -> bool:
         """False while the chat waits for another connection: what is said to it is kept."""
-        return self._link is not None
+        return self.link is not None
+
+    @property
+    def peer(self) -> RemoteChat | None:
+        """What the SDP of the peer says of its side, None before it has come."""
+        return self.call.usage.negotiation.chat
 
     @property
     def takes_cpim(self) -> bool:
         """Tell whether the peer takes CPIM; without it a message has neither From nor To."""
-        chat = self.call.usage.negotiation.chat
-        return chat is not None and chat.takes_cpim
+        return self.peer is not None and self.peer.takes_cpim
+
+    @property
+    def chatroom(self) -> tuple[str, ...]:
+        """What the peer says of itself as a chat room: `nickname`, `private-messages` and others.
+
+        Empty where it says nothing, as anybody who is no room does (RFC 7701 section 8).
+        """
+        return () if self.peer is None else self.peer.chatroom
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """The certificates that the peer's SDP names for TLS."""
-        chat = self.call.usage.negotiation.chat
-        return () if chat is None else chat.fingerprints
+        return () if self.peer is None else self.peer.fingerprints
 
     @property
     def backlog(self) -> int:
         """Bytes that wait because the peer is slow; none while it has no connection."""
-        return 0 if self._link is None else self._link.outbox.pending
+        return 0 if self.link is None else self.link.outbox.pending
 
     async def wait_drained(self) -> None:
         """Wait until nothing waits for the peer."""
-        if self._link is None:
+        if self.link is None:
             await trio.lowlevel.checkpoint()
         else:
-            await self._link.outbox.wait_empty()
+            await self.link.outbox.wait_empty()
 
     async def send(self, content: str | bytes, content_type: str = "text/plain") -> bytes | None:
         """Send one message and return its Message-ID; waits while the peer is behind.
@@ -125,8 +142,7 @@ class Chat:
         """
         if isinstance(content, str):
             content = content.encode()
-        if self._session.kept > SEND_PAUSE and self._link is None and not self.is_over:
-            self._back = trio.Event()
+        if self.link is None and self.session.kept > SEND_PAUSE:
             await self._back.wait()
         elif self.backlog > SEND_PAUSE:
             await self.wait_drained()
@@ -154,13 +170,13 @@ class Chat:
         has no connection the message is kept; one too many ends the chat. Raises SessionEnded when
         there is nobody to send to.
         """
-        link = self._link
-        if self.call.is_over or (link is None and not self._session.is_detached):
+        link = self.link
+        if self.call.is_over or (link is None and not self.session.is_detached):
             raise self.call.ended_error()
         if self.is_held:
             return None
         try:
-            message_id = self._session.send_message(
+            message_id = self.session.send_message(
                 body,
                 content_type.encode(),
                 trio.current_time(),
@@ -177,57 +193,49 @@ class Chat:
             link.flush()
         return message_id
 
-    def keep(self, fan_out: FanOut) -> None:
-        """Keep what a `Broadcast` says while there is no connection; too much ends the chat."""
-        unconfirmed = self._session.unconfirmed
-        if unconfirmed is None or self.call.is_over or not self._session.is_detached:
-            return
-        try:
-            unconfirmed.keep(fan_out)
-        except LocalProtocolError as error:
-            self.call.hang_up(f"media: {error}", _MEDIA_FAILED)
-
     async def wait_answered(self) -> None:
         """Wait until the peer has answered what was sent, or has gone; at most ANSWER_GRACE.
 
         A BYE that overtakes the last message would make the peer leave without having read it.
         """
         with trio.move_on_after(ANSWER_GRACE):
-            await self._wait_answered()
-
-    async def _wait_answered(self) -> None:
-        while self._unanswered and not self.call.is_over:
-            self._heard = trio.Event()
-            await self._heard.wait()
+            while self._unanswered and not self.call.is_over:
+                self._heard = trio.Event()
+                await self._heard.wait()
 
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends.
 
-        A message whose CPIM is malformed is refused and never seen.
+        A message whose CPIM is malformed is refused and never seen, and so is a nickname.
         """
         return Messages(self)
 
     def batches(self) -> AsyncIterator[list[ChatMessage]]:
         """Yield all the messages there are, as soon as there are some, until the session ends.
 
-        Each message must be accepted or refused by whoever takes it from here.
+        Each message must be accepted or refused by whoever takes it from here. Nicknames are
+        refused with 403.
         """
         return WholeBatches(self)
 
-    def batches_with_pieces(self) -> AsyncIterator[list[ChatMessage | MessagePiece]]:
-        """Yield as `batches` does, and the pieces of messages that are too large to be held.
+    def batches_with_pieces(self) -> AsyncIterator[list[Incoming]]:
+        """Yield as `batches` does, and the pieces of large messages, and requests for nicknames.
 
-        For a chat that was accepted with `streams`. A message in pieces is accepted or refused by
-        `accept_stream` or `refuse_stream`.
+        Pieces come in a chat that was accepted with `streams`; a message in pieces is accepted or
+        refused by `accept_stream` or `refuse_stream`. A `NicknameRequest` stands where it came
+        among the messages; one that has no answer when the next batch is asked for gets 403.
         """
         return Batches(self)
 
-    async def take_batch(self) -> list[ChatMessage | MessagePiece]:
+    async def take_batch(self) -> list[Incoming]:
         """Wait for messages and return all there are; none means that the session has ended."""
+        self._nicknames.refuse_left()
+        self._flush()
         while not self._inbox and not self.call.is_over:
             self._changed = trio.Event()
             await self._changed.wait()
         batch, self._inbox = self._inbox, []
+        self._nicknames.hand_out(batch)
         self._inbox_size = 0
         self._room_again.set()
         return batch
@@ -238,25 +246,25 @@ class Chat:
         Without `report` that is left to `report`, which may come any time later.
         """
         for message in messages:
-            self._session.accept(message.received, report=report)
+            self.session.accept(message.received, report=report)
         self._flush()
 
     def receipt_of(self, message: ChatMessage | IncomingStream) -> Receipt:
         """Return what has to be kept of a message for later reports: little, and not its body."""
         whole = message.received if isinstance(message, ChatMessage) else message
-        return self._session.reports.receipt_of(whole)
+        return self.session.reports.receipt_of(whole)
 
     def report(self, receipt: Receipt, status: int = 200, comment: str | None = None) -> None:
         """Tell the sender what became of a message, if he wants to hear that (RFC 4975 7.1.4).
 
         To be called after the message was accepted; nothing is sent when the chat is over.
         """
-        self._session.reports.send(receipt, status, comment)
+        self.session.reports.send(receipt, status, comment)
         self._flush()
 
     def refuse(self, message: ChatMessage, status: int, *, as_report: bool = False) -> None:
         """Answer a message with a failure, or with 200 and then a failing REPORT."""
-        self._session.refuse(message.received, status, as_report=as_report)
+        self.session.refuse(message.received, status, as_report=as_report)
         self._flush()
 
     def accept_stream(self, stream: IncomingStream) -> None:
@@ -265,8 +273,33 @@ class Chat:
 
     def refuse_stream(self, stream: IncomingStream, status: int) -> None:
         """Take no more of a message that comes in pieces."""
-        self._session.refuse_stream(stream, status)
+        self.session.refuse_stream(stream, status)
         self._flush()
+
+    def answer_nickname(
+        self, request: NicknameRequest, status: int, reason: str | None = None
+    ) -> None:
+        """Answer 200, 403, 424 or 425 (RFC 7701 section 7.1), by default in the words of the RFC.
+
+        Raises LocalProtocolError the second time.
+        """
+        self._nicknames.answer(request, status, reason)
+        self._flush()
+
+    async def set_nickname(self, nickname: str) -> int:
+        """Ask a room for a nickname, or with an empty one give it up, and return the status.
+
+        That is 200 when it is ours and 408 without an answer within 30 s. For a room that has
+        `nickname` in its `chatroom`. Raises SessionEnded when there is nobody to ask, and
+        LocalProtocolError for a name with control characters or of more than 1023 octets.
+        """
+        await self._back.wait()
+        if self.link is not None and not self.call.is_over:
+            status = await self._nicknames.ask(nickname, self.chatroom, self._flush)
+            # What was not answered when the session closed is told as if time had run out.
+            if status and not (status == NO_ANSWER and self.call.is_over):
+                return status
+        raise self.call.ended_error()
 
     def watch_fan_outs(self, take_answer: Callable[[bytes, int, str], None]) -> None:
         """Be told how the peer answers messages of a `Broadcast`, with their id, status and reason.
@@ -274,19 +307,19 @@ class Chat:
         A refusal is told at once and once; that it has arrived, only where that was asked for.
         """
         self.on_fan_out_answer = take_answer
-        self._session.strays = Strays()
+        self.session.strays = Strays()
 
     # What the MSRP port calls
 
     def attached(self, link: MsrpLink) -> None:
         """Take it that the session is carried by `link`."""
-        self._link = link
+        self.link = link
 
     def receive(self, event: events.SessionEvent) -> None:
         """Take one event of the MSRP session."""
         if isinstance(event, events.MessageReceived):
             if self.call.is_over:
-                self._session.refuse(event.message, _NO_SESSION)
+                self.session.refuse(event.message, _NO_SESSION)
                 return
             self._inbox.append(ChatMessage(event.message))
             self._inbox_size += len(event.message.body)
@@ -299,14 +332,23 @@ class Chat:
         elif isinstance(event, events.Bound):
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
-            self._session.answer_nickname(event, _NICKNAMES_FORBIDDEN)
+            if self.call.is_over:
+                self.session.answer_nickname(event, _NO_SESSION)
+                return
+            self._inbox.append(NicknameRequest(event))
+            self._inbox_size += REQUEST_COST
+            self._changed.set()
+        elif isinstance(event, events.NicknameAnswered):
+            self._nicknames.take_answer(event)
         elif isinstance(event, events.Detached):
-            self._link = None
+            self.link = None
+            if self._back.is_set():
+                self._back = trio.Event()
         elif isinstance(event, events.Rebound):
             self._back.set()
         elif isinstance(event, events.Closed):
             self.bound.set()
-            self._link = None
+            self.link = None
             self._heard.set()
             self._back.set()
             if not self.call.is_over:
@@ -322,6 +364,7 @@ class Chat:
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""
+        self._nicknames.end()
         self._heard.set()
         self.bound.set()
         self._back.set()
@@ -335,43 +378,23 @@ class Chat:
         if self.on_hold_changed is not None:
             self.on_hold_changed(held)
 
-    @property
-    def session(self) -> MsrpSession:
-        """The MSRP engine of this chat."""
-        return self._session
-
-    @property
-    def link(self) -> MsrpLink | None:
-        """What carries the chat now, None while nothing does."""
-        return self._link
-
     def _tell_outcome(self, event: events.SessionEvent) -> None:
-        match event:
-            case events.MessageAccepted(message_id):
-                delivered, status, reason = True, 200, ""
-            case events.FanOutAnswered(message_id, status, comment):
-                if self.on_fan_out_answer is not None:
-                    self.on_fan_out_answer(message_id, status, _text(comment))
-                return
-            case events.MessageReported(message_id):
-                delivered, status, reason = True, 200, ""
-            case events.ReportReceived(message_id, status, _, comment) if status != _OK:
-                delivered, reason = False, _text(comment)
-            case events.MessageFailed(message_id, status, comment):
-                delivered, reason = False, _text(comment)
-            case _:
-                return
-        self._unanswered.pop(message_id, None)
+        outcome = outcome_of(event)
+        if outcome is None:
+            return
+        identifier, status, reason = outcome
+        if isinstance(event, events.FanOutAnswered):
+            if self.on_fan_out_answer is not None:
+                self.on_fan_out_answer(identifier, status, reason)
+            return
+        self._unanswered.pop(identifier, None)
         self._heard.set()
-        if delivered and self.on_delivered is not None:
-            self.on_delivered(message_id)
-        elif not delivered and self.on_failure is not None:
-            self.on_failure(message_id, status, reason)
+        if status != _OK:
+            if self.on_failure is not None:
+                self.on_failure(identifier, status, reason)
+        elif self.on_delivered is not None:
+            self.on_delivered(identifier)
 
     def _flush(self) -> None:
-        if self._link is not None:
-            self._link.flush()
-
-
-def _text(comment: bytes) -> str:
-    return comment.decode("utf-8", "replace")
+        if self.link is not None:
+            self.link.flush()

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Protocol, Self
 
 from sylk.errors import RemoteProtocolError
-from sylk.session.message import ChatMessage, MessagePiece
+from sylk.session.message import ChatMessage, Incoming
+from sylk.session.nickname import FORBIDDEN, NicknameRequest
 
 
 class Readable(Protocol):
     """What is needed of a chat."""
 
-    async def take_batch(self) -> list[ChatMessage | MessagePiece]:
+    async def take_batch(self) -> list[Incoming]:
         """Wait for messages and return all there are; none means that the session has ended."""
         ...
 
@@ -26,9 +27,13 @@ class Readable(Protocol):
         """Answer a message with a failure."""
         ...
 
+    def answer_nickname(self, request: NicknameRequest, status: int) -> None:
+        """Answer a NICKNAME."""
+        ...
+
 
 class Batches:
-    """All there is each time, the pieces of large messages too."""
+    """All there is each time, the pieces of large messages and requests for nicknames too."""
 
     def __init__(self, chat: Readable) -> None:
         self._chat = chat
@@ -36,14 +41,14 @@ class Batches:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[ChatMessage | MessagePiece]:
+    async def __anext__(self) -> list[Incoming]:
         if batch := await self._chat.take_batch():
             return batch
         raise StopAsyncIteration
 
 
 class WholeBatches:
-    """All the whole messages there are each time."""
+    """All the whole messages there are each time; nicknames are refused."""
 
     def __init__(self, chat: Readable) -> None:
         self._chat = chat
@@ -53,17 +58,23 @@ class WholeBatches:
 
     async def __anext__(self) -> list[ChatMessage]:
         while batch := await self._chat.take_batch():
+            for each in batch:
+                if isinstance(each, NicknameRequest):
+                    self._chat.answer_nickname(each, FORBIDDEN)
             if whole := [message for message in batch if isinstance(message, ChatMessage)]:
                 return whole
         raise StopAsyncIteration
 
 
 class Messages:
-    """One message after the other, each answered with 200; a malformed one is refused."""
+    """One message after the other, each answered with 200.
+
+    A malformed one is refused, and so is a nickname.
+    """
 
     def __init__(self, chat: Readable) -> None:
         self._chat = chat
-        self._batch: deque[ChatMessage | MessagePiece] = deque()
+        self._batch: deque[Incoming] = deque()
 
     def __aiter__(self) -> Self:
         return self
@@ -75,8 +86,11 @@ class Messages:
             if not self._batch:
                 raise StopAsyncIteration
             message = self._batch.popleft()
-            if isinstance(message, MessagePiece):
-                # Only a chat that was accepted with `streams` gets any.
+            if isinstance(message, NicknameRequest):
+                self._chat.answer_nickname(message, FORBIDDEN)
+                continue
+            if not isinstance(message, ChatMessage):
+                # A piece: only a chat that was accepted with `streams` gets any.
                 continue
             try:
                 message.check()

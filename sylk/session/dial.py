@@ -21,6 +21,7 @@ from sylk.session.endpoint import Endpoint
 from sylk.session.establish import establish
 from sylk.session.identity import identity_of
 from sylk.sip.address import NameAddr
+from sylk.sip.core import IncomingRequest
 from sylk.sip.message import Response
 from sylk.sip.uri import SipURI
 
@@ -30,8 +31,9 @@ _INTERVAL_TOO_SMALL = 422
 class Dialled:
     """An outgoing call: `async with Dialled(endpoint, destination) as chat`.
 
-    `headers` are further header fields of the INVITE. A conference focus says `focus` (isfocus in
-    the Contact, RFC 4579) and gives the tokens of the `chatroom` attribute (RFC 7701).
+    `headers` are further header fields of the INVITE, `on_refer` gets the REFERs inside the call.
+    A conference focus says `focus` (isfocus in the Contact, RFC 4579) and gives the tokens of the
+    `chatroom` attribute (RFC 7701). With `streams`, large messages come in pieces.
 
     Entering raises SessionEnded with the reason and status when the call does not come to
     stand, and TransportError when the peer cannot be reached at all. Leaving ends the call.
@@ -50,6 +52,8 @@ class Dialled:
         on_ringing: Callable[[int], None] | None = None,
         invite_timeout: float = 90.0,
         credentials: Credentials | None = None,
+        streams: bool = False,
+        on_refer: Callable[[Call, IncomingRequest], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._destination = destination
@@ -61,6 +65,8 @@ class Dialled:
         self._on_ringing = on_ringing
         self._invite_timeout = invite_timeout
         self._credentials = credentials
+        self._streams = streams
+        self._on_refer = on_refer
         self._was_heard = False
         self._least_interval = 0
         """The Min-SE of a 422, in seconds."""
@@ -135,6 +141,9 @@ class Dialled:
         session, negotiation = endpoint.media.open_session(
             flow, self._accept_types, secure=endpoint.media.offers_tls, via=self._via
         )
+        if self._streams:
+            path = session.local_path
+            session = endpoint.media.session_on(path, self._accept_types, streams=True)
         capabilities = negotiation.capabilities
         capabilities.accept_types = self._accept_types
         capabilities.accept_wrapped_types = self._accept_wrapped_types
@@ -157,6 +166,7 @@ class Dialled:
         self._chat = chat
         call.on_end = chat.call_ended
         call.on_ringing = self._ring
+        call.on_refer = self._on_refer
         endpoint.msrp.add(
             session, chat, SessionCall(chat.call.call_id, chat.local.uri, chat.remote.uri)
         )
@@ -171,7 +181,10 @@ class Dialled:
         chat = self._chat
         if chat is not None:
             if not chat.call.is_over:
-                chat.call.hang_up(reason)
+                status = None
+                if self._endpoint.is_stopping:
+                    reason, status = "The server stops", 503
+                chat.call.hang_up(reason, status)
             self._endpoint.release(chat.call, chat.session)
         if self._via is not None:
             self._endpoint.msrp.give_back(self._via)

@@ -261,9 +261,10 @@ class Endpoint:
         return subscription
 
     def open_referral(self, incoming: IncomingRequest, user: str | None) -> Referral:
-        """Make the referral of a REFER; raises RemoteProtocolError."""
+        """Make the referral of a REFER, inside a call too; raises RemoteProtocolError."""
         self._subscriptions.check(incoming.source)
-        contact = self.contact_for(incoming.flow, user)
+        own = None if incoming.dialog is None else incoming.dialog.contact
+        contact = self.contact_for(incoming.flow, user) if own is None else str(own)
         notifier = ReferNotifier(self.core, incoming, contact)
         referral = Referral(self, notifier, incoming.flow, incoming.sender)
         self._users.add(referral)

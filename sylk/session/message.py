@@ -4,6 +4,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.msrp.events import IncomingMessage, PieceReceived, StreamAborted
 from sylk.msrp.incoming_stream import IncomingStream
 from sylk.payload.cpim import Address, CpimMessage, Envelope, split_envelope
+from sylk.session.nickname import NicknameRequest
 
 CPIM = "message/cpim"
 CPIM_BYTES = CPIM.encode()
@@ -107,3 +108,7 @@ class ChatMessage:
     def recipients(self) -> list[Address]:
         """The CPIM To addresses."""
         return self.cpim.to if self.is_cpim else []
+
+
+Incoming = ChatMessage | MessagePiece | NicknameRequest
+"""What may come in a chat."""

@@ -1,4 +1,4 @@
-"""Requests outside a dialog that are no calls: SUBSCRIBE, REFER and MESSAGE."""
+"""Requests that are no calls: SUBSCRIBE, MESSAGE, and REFER, inside a call too."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,6 +8,7 @@ import trio
 
 from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.payload.cpim import Address
+from sylk.session.call import Call
 from sylk.session.endpoint import Endpoint
 from sylk.session.identity import identity_of
 from sylk.session.subscription import NotifierUser, Referral, Subscription
@@ -16,6 +17,7 @@ from sylk.sip.flow import Flow
 from sylk.sip.headers import Headers
 from sylk.sip.message import Response
 from sylk.sip.notifier import HeaderList
+from sylk.sip.refer import Refer, parse_refer
 from sylk.sip.uri import SipURI
 
 User = TypeVar("User", bound=NotifierUser)
@@ -67,9 +69,12 @@ class OutOfDialogRequest:
         self._is_answered = True
         return user
 
-    async def reject(self, status: int, reason: str | None = None) -> None:
-        """Refuse with a SIP status code."""
-        self._answer(status, reason)
+    async def reject(
+        self, status: int, reason: str | None = None, retry_after: int | None = None
+    ) -> None:
+        """Refuse with a SIP status code, and perhaps say after how many seconds to come again."""
+        headers = [] if retry_after is None else [("Retry-After", str(retry_after))]
+        self._answer(status, reason, headers)
         await trio.lowlevel.checkpoint()
 
     def _answer(self, status: int, reason: str | None = None, headers: HeaderList = ()) -> None:
@@ -117,12 +122,27 @@ class SubscriptionRequest(OutOfDialogRequest):
 
 
 class ReferralRequest(OutOfDialogRequest):
-    """A REFER outside a dialog (RFC 3515)."""
+    """A REFER (RFC 3515), outside a dialog or inside a call."""
+
+    def __init__(
+        self, endpoint: Endpoint, incoming: IncomingRequest, call: Call | None = None
+    ) -> None:
+        """Take a REFER, and the call that it came in."""
+        super().__init__(endpoint, incoming)
+        self.call = call
+        """The call that it came in; None outside a dialog."""
+        if call is not None:
+            # Who he is was found out when the call began.
+            self.sender = identity_of(call.peer)
 
     @property
     def refer_to(self) -> str | None:
         """The Refer-To header as it was written."""
         return self.headers.get("Refer-To")
+
+    def read(self) -> Refer:
+        """Return what is asked for; raises RemoteProtocolError (400) when it cannot be read."""
+        return parse_refer(self._incoming.request)
 
     async def accept(self) -> Referral:
         """Accept, and tell that it is being tried.

@@ -18,6 +18,7 @@ from sylk.sip.dialog import Dialog
 from sylk.sip.flow import Flow
 from sylk.sip.message import Request, Response
 from sylk.sip.notifier import HeaderList, NotifierUsage
+from sylk.sip.reasons import REASONS
 from sylk.sip.refer import Refer
 from sylk.sip.refer_notifier import ReferNotifier
 from sylk.sip.subscription_events import Refreshed
@@ -57,8 +58,10 @@ class NotifierUser:
 
     @property
     def dialog(self) -> Dialog | None:
-        """The dialog, until the last NOTIFY has been answered."""
-        return None if self.usage.state is NotifierState.ENDED else self.usage.dialog
+        """The dialog, until the last NOTIFY has been answered; that of a call is the call's."""
+        usage = self.usage
+        is_found = usage.state is not NotifierState.ENDED and not usage.shares_dialog
+        return usage.dialog if is_found else None
 
     async def wait_ended(self) -> str:
         """Wait until nothing can be told any more; return why, in words."""
@@ -160,12 +163,13 @@ class Subscription(NotifierUser):
         self.usage.approve(trio.current_time())
         self._outlet.settle(self)
 
-    def notify(self, body: bytes, content_type: str) -> None:
+    def notify(self, body: bytes, content_type: str, difference: bytes = b"") -> None:
         """Say what the state is now; nothing happens once the subscription is over.
 
-        States that follow each other fast are told rarely, the last one always.
+        States that follow each other fast are told rarely, the last one always. `difference` is
+        told in place of `body` to a subscriber who has the state that was said before.
         """
-        self.usage.change(body, content_type, trio.current_time())
+        self.usage.change(body, content_type, trio.current_time(), difference)
         self._outlet.settle(self)
 
     def end(
@@ -223,12 +227,16 @@ class Referral(NotifierUser):
         """Accept, and tell that it is being tried; raises SessionEnded when that cannot be."""
         self._accept(self._notifier.accept)
 
-    def progress(self, status: int, reason: str) -> None:
-        """Tell the status of what is being done; one from 200 on is the last."""
+    def progress(self, status: int, reason: str = "") -> None:
+        """Tell the status of what is being done; one from 200 on is the last.
+
+        Without a reason it is that of the RFC, if it has one.
+        """
+        reason = reason or REASONS.get(status, "")
         self._notifier.progress(status, reason, trio.current_time())
         self._outlet.settle(self)
 
-    def finish(self, status: int, reason: str) -> None:
+    def finish(self, status: int, reason: str = "") -> None:
         """Tell how it ended, with a status from 200 on."""
         if status < 200:
             raise LocalProtocolError(f"{status} is no final status")

@@ -15,6 +15,7 @@ import trio
 from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.payload.cpim import Address
 from sylk.session.attempts import Attempts, Destination, Outcome
+from sylk.session.call import Call
 from sylk.session.challenges import ChallengeAnswers, Credentials
 from sylk.session.dial import Dialled
 from sylk.session.endpoint import Endpoint
@@ -22,6 +23,7 @@ from sylk.session.request_client import ask
 from sylk.session.requests import PageMessage
 from sylk.session.watch import Watch
 from sylk.sip.address import NameAddr
+from sylk.sip.core import IncomingRequest
 from sylk.sip.subscriber import SubscriberUsage
 from sylk.sip.uri import SipURI, parse_uri
 
@@ -44,8 +46,14 @@ class UserAgent:
     reached at all raises TransportError.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        on_refer: Callable[[Call, IncomingRequest], None] | None = None,
+    ) -> None:
+        """Send by way of `endpoint`; `on_refer` gets the REFERs inside the calls that are made."""
         self._endpoint = endpoint
+        self._on_refer = on_refer
 
     def call(
         self,
@@ -60,11 +68,13 @@ class UserAgent:
         on_ringing: Callable[[int], None] | None = None,
         timeout: float = 90.0,
         credentials: Credentials | None = None,
+        streams: bool = False,
     ) -> Dialled:
         """Call somebody: `async with user_agent.call(target, local=room) as chat`.
 
         Entering raises SessionEnded with reason and status when the call does not come to stand
         within `timeout` seconds. `focus` and `chatroom` are what a conference says of itself.
+        With `streams`, large messages come in pieces, as in `Invitation.accept`.
         """
         return Dialled(
             self._endpoint,
@@ -77,6 +87,8 @@ class UserAgent:
             on_ringing=on_ringing,
             invite_timeout=timeout,
             credentials=credentials,
+            streams=streams,
+            on_refer=self._on_refer,
         )
 
     def set_alarm(

@@ -320,6 +320,8 @@ class UserAgentCore:
                 raise RemoteProtocolError(f"{request.method} outside of a dialog", 481)
             if self._pending.is_merged(request):
                 raise RemoteProtocolError("the request came twice", 482)
+            if self._pending.has_come_back(request):
+                raise RemoteProtocolError("our own request has come back to us", 482)
             return None
         dialog = self._dialogs.find_by_request(request)
         if dialog is None and not (

@@ -55,6 +55,16 @@ class EventType:
             raise RemoteProtocolError("no Event header field", 489)
         return cls.parse(text)
 
+    @classmethod
+    def asked_for(cls, request: Request) -> Self:
+        """Return of what the NOTIFYs of a SUBSCRIBE or REFER tell; raises as `of`.
+
+        Several REFERs in one dialog are told apart by their CSeq (RFC 3515 section 2.4.6).
+        """
+        if request.method != "REFER":
+            return cls.of(request)
+        return cls("refer", None if request.to.tag is None else str(request.cseq.number))
+
     def __str__(self) -> str:
         return self.package if self.id is None else f"{self.package};id={self.id}"
 

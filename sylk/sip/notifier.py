@@ -10,7 +10,6 @@ last NOTIFY of all waits for the answer to the one before, and for nothing else.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
 from sylk.sip.address import NameAddr
@@ -27,6 +26,7 @@ from sylk.sip.event_headers import (
 )
 from sylk.sip.grammar import is_token
 from sylk.sip.message import Request, Response
+from sylk.sip.notified_state import NotifiedState
 from sylk.sip.notify_pacing import NotifyPacing
 from sylk.sip.subscription_events import Refreshed, SubscriptionEnded
 from sylk.sip.subscription_limits import SubscriptionLimits
@@ -49,16 +49,6 @@ _CHALLENGES = (401, 407)
 _IN_DIALOG_REFUSALS = {"NOTIFY": 481, "BYE": 481, "UPDATE": 481}
 
 
-@dataclass(slots=True)
-class _Document:
-    body: bytes = b""
-    content_type: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.body and self.content_type is None:
-            raise LocalProtocolError("a body needs a content type")
-
-
 class NotifierUsage:
     """One subscription as its user sees it: verbs in, events out, deadlines in between."""
 
@@ -71,28 +61,27 @@ class NotifierUsage:
         *,
         allow_events: Sequence[str] = (),
     ) -> None:
-        """Begin with a SUBSCRIBE or REFER outside of a dialog.
+        """Begin with a SUBSCRIBE outside of a dialog, or a REFER, inside a call too.
 
         `contact` is the text of our Contact, `allow_events` the packages of which we tell.
         Raises RemoteProtocolError (489) for a SUBSCRIBE whose Event is missing or malformed: then
         there is no usage and the request is still to be answered.
         """
-        if incoming.dialog is not None:
+        self.request = incoming.request
+        self.shares_dialog = incoming.dialog is not None
+        if self.shares_dialog and self.request.method != "REFER":
             # RFC 6665 4.5.2: sharing a dialog has confused everybody.
             raise LocalProtocolError("a subscription needs a dialog of its own")
         self.state = NotifierState.ASKED
-        self.request = incoming.request
-        self.event = (
-            EventType("refer") if self.request.method == "REFER" else EventType.of(self.request)
-        )
+        self.event = EventType.asked_for(self.request)
         self.contact = contact
         self.dialog: Dialog | None = None
         self._core = core
         self._incoming = incoming
         self._limits = limits or SubscriptionLimits()
         self._allow_events = allow_events_headers(allow_events)
-        self._document = _Document()
-        self._kept: _Document | None = None
+        self._document = NotifiedState()
+        self._kept: NotifiedState | None = None
         self._pacing = NotifyPacing(self._limits)
         self._expires_at = 0.0
         self._final = _timeout()
@@ -125,10 +114,10 @@ class NotifierUsage:
         usage then waits for `reject`.
         """
         self._check(NotifierInput.ACCEPT)
-        document = _Document(body, content_type)
+        document = NotifiedState(body, content_type)
         granted = self._grant(self.request)
-        tag = self._incoming.transaction.to_tag
-        dialog = Dialog.as_uas(self.request, tag, NameAddr.parse(self.contact))
+        tag, contact = self._incoming.transaction.to_tag, NameAddr.parse(self.contact)
+        dialog = self._incoming.dialog or Dialog.as_uas(self.request, tag, contact)
         happened = NotifierInput.ACCEPT_PENDING if pending else NotifierInput.ACCEPT
         action = self._must(NotifierInput.ACCEPT_FETCH if granted == 0 else happened)
         self._document, self.dialog = document, dialog
@@ -159,9 +148,13 @@ class NotifierUsage:
             self._kept = None
             self._tell(now)
 
-    def change(self, body: bytes, content_type: str, now: float) -> None:
-        """Say what the state is now; nothing happens once the subscription is over."""
-        document = _Document(body, content_type)
+    def change(self, body: bytes, content_type: str, now: float, difference: bytes = b"") -> None:
+        """Say what the state is now; nothing happens once the subscription is over.
+
+        `difference` goes out in its place if the subscriber has the state before.
+        """
+        knows_last = not self._pacing.is_untold and not self._pacing.is_waiting
+        document = NotifiedState(body, content_type, difference if knows_last else b"")
         action = self._must(NotifierInput.CHANGE)
         if action is NotifierAction.TELL:
             self._document = document
@@ -187,7 +180,7 @@ class NotifierUsage:
             raise LocalProtocolError(f"{reason!r} cannot be a reason")
         document = self._document
         if body is not None:
-            document = _Document(body, content_type or document.content_type)
+            document = NotifiedState(body, content_type or document.content_type)
         if self._must(NotifierInput.END) is NotifierAction.CLOSE:
             self._document = document
             final = SubscriptionState(TERMINATED, reason=reason, retry_after=retry_after)
@@ -336,7 +329,7 @@ class NotifierUsage:
 
     def _send_notify(self, state: SubscriptionState, with_body: bool, now: float) -> None:
         assert self.dialog is not None
-        document = self._document if with_body else _Document()
+        body = self._document.take_body() if with_body else b""
         request = self.dialog.make_request(
             "NOTIFY",
             headers=[
@@ -345,8 +338,8 @@ class NotifierUsage:
                 ("Subscription-State", str(state)),
                 *self._allow_events,
             ],
-            body=document.body,
-            content_type=document.content_type if document.body else None,
+            body=body,
+            content_type=self._document.content_type if body else None,
         )
         self._pacing.sent(request.cseq.number, now)
         self._requests.append((request, self.dialog))
@@ -389,8 +382,8 @@ class NotifierUsage:
             self._events.append(event)
 
     def _finish(self) -> None:
-        self._document, self._kept = _Document(), None
-        if self.dialog is not None:
+        self._document, self._kept = NotifiedState(), None
+        if self.dialog is not None and not self.shares_dialog:
             self._core.remove_dialog(self.dialog)
 
 

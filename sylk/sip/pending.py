@@ -74,6 +74,11 @@ class PendingTransactions:
         """Return whether a request is here already, by another path (RFC 3261 8.2.2.2)."""
         return _identity(request) in self._requests
 
+    def has_come_back(self, request: Request) -> bool:
+        """Return whether a request is our own, which has found its way back here."""
+        sender = _sender(request)
+        return sender in self._client_invites or sender in self._subscribing
+
     def has_server_invite(self, request: Request) -> bool:
         """Return whether the sender waits for our answer to an INVITE (14.2)."""
         transaction = self._server_invites.get(_sender(request))

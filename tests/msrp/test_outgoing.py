@@ -21,9 +21,9 @@ from sylk.msrp.outstanding import Purpose, Transaction
         (Purpose.QUIET_CHUNK, None, MessageFailed(b"m", 413, b"No"), None),
         (
             Purpose.NICKNAME,
-            NicknameAnswered(200, b"OK"),
-            NicknameAnswered(413, b"No"),
-            NicknameAnswered(408, b"Late"),
+            NicknameAnswered(b"m", 200, b"OK"),
+            NicknameAnswered(b"m", 413, b"No"),
+            NicknameAnswered(b"m", 408, b"Late"),
         ),
         (Purpose.BIND, None, None, None),
         (Purpose.KEEP_ALIVE, None, None, None),

@@ -347,11 +347,11 @@ def test_too_many_unanswered_messages_are_refused() -> None:
 def test_unanswered_messages_fail_when_the_session_closes() -> None:
     session, wire = bound_wire()
     message_id = session.send_message(b"x", b"text/plain", 0.0)
-    session.set_nickname("Al", 0.0)
+    transaction_id = session.set_nickname("Al", 0.0)
     wire.connection.close("the peer is gone")
     assert wire.events() == [
         MessageFailed(message_id, 408, b"Session closed"),
-        NicknameAnswered(408, b"Session closed"),
+        NicknameAnswered(transaction_id, 408, b"Session closed"),
         Closed("the peer is gone"),
     ]
     with pytest.raises(LocalProtocolError):

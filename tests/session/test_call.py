@@ -152,7 +152,7 @@ async def test_requests_in_the_dialog_are_answered() -> None:
         expected = {
             "OPTIONS": 200,
             "MESSAGE": 200,
-            "REFER": 403,
+            "REFER": 405,
             "SUBSCRIBE": 489,
             "INFO": 405,
             "UPDATE": 200,

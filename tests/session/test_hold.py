@@ -232,7 +232,7 @@ async def test_the_verbs_need_a_call_that_stands() -> None:
 
 
 async def test_a_room_talks_past_who_holds() -> None:
-    """The conference need not know: its broadcasts leave out who holds."""
+    """Broadcasts leave out who holds; the conference keeps what he missed."""
     async with (
         running_server() as server,
         Caller(server, "alice") as alice,
@@ -246,4 +246,5 @@ async def test_a_room_talks_past_who_holds() -> None:
         assert (await bob.hear()).text == "I can still talk"
         await change(alice, "UPDATE", "sendrecv", 3)
         await bob.say("and now")
+        assert (await alice.hear()).text == "while you are away"
         assert (await alice.hear()).text == "and now"

@@ -249,6 +249,36 @@ def test_a_storm_of_changes_makes_few_notifies_and_the_last_one_counts() -> None
     assert all(later - sooner >= 0.199 for sooner, later in pairwise(times))
 
 
+def test_a_difference_goes_to_who_knows_the_state_before_and_to_nobody_else() -> None:
+    line, notifier = standing()
+    line.advance(1)
+    notifier.change(b"two", TEXT, line.now, b"+2")
+    line.settle()
+    # It waits for its time, and is still what the subscriber lacks.
+    notifier.change(b"three", TEXT, line.now, b"+3")
+    line.advance(1)
+    # Of two that wait the second one alone is told, so that it must be the whole.
+    notifier.change(b"four", TEXT, line.now, b"+4")
+    notifier.change(b"five", TEXT, line.now, b"+5")
+    notifier.change(b"six", TEXT, line.now, b"+6")
+    line.advance(1)
+    assert [body for _, body in line.notifies()] == [b"first", b"+2", b"+3", b"+4", b"six"]
+    assert refresh(line, ("Event", "conference"), ("Expires", "600")).status == 200
+    line.advance(1)
+    assert line.notifies()[-1][1] == b"six"
+
+
+def test_who_did_not_take_a_difference_gets_the_whole() -> None:
+    line, notifier = standing()
+    refuse_notifies(line, 500)
+    line.advance(1)
+    notifier.change(b"two", TEXT, line.now, b"+2")
+    line.advance(1)
+    line.alice.refusal = None
+    line.advance(10)
+    assert [body for _, body in line.notifies()] == [b"first", b"+2", b"two"]
+
+
 def test_only_one_notify_is_outstanding() -> None:
     line, notifier = standing()
     line.delay = lambda label: label == "alice 200 NOTIFY"

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from sylk.session import Receipt
-from sylk_conference.room import Participant
+from sylk_conference.people import Participant
 
 Rule = Literal["accepted", "any", "all"]
 

@@ -7,8 +7,9 @@ from sylk.errors import RemoteProtocolError
 from sylk.session import Chat, IncomingStream, MessagePiece, StreamBroadcast
 from sylk_conference.fates import Fate
 from sylk_conference.passage import Passage
+from sylk_conference.people import Participant
 from sylk_conference.reporting import Reporting
-from sylk_conference.room import Participant, Room
+from sylk_conference.room import Room
 
 FindChats = Callable[[list[Participant] | None], dict[Chat, Participant]]
 """Returns these participants, or all but the sender for None, by their chats."""

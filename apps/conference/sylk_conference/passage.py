@@ -7,7 +7,9 @@ its middle gets nothing of it. No I/O, no clock, no tasks.
 import codecs
 
 from sylk.payload.cpim import split_envelope
-from sylk_conference.room import Participant, Refusal, Room
+from sylk_conference.content import Refusal
+from sylk_conference.people import Participant
+from sylk_conference.room import Room
 
 HEAD_SIZE = 32 * 1024
 """Bytes at the beginning that are waited for: the CPIM and MIME headers stand in them."""

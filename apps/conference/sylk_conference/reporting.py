@@ -7,7 +7,7 @@ import trio
 
 from sylk.session import Broadcast, Chat, Receipt
 from sylk_conference.fates import Fate, Fates, Rule
-from sylk_conference.room import Participant
+from sylk_conference.people import Participant
 
 SetAlarm = Callable[[float | None, Callable[[float], None]], None]
 """Lets a function be called, with the time, at a time; None lets it be called never."""

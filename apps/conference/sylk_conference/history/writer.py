@@ -1,0 +1,247 @@
+"""Writing: one transaction for all that waits, so that many share the cost of one commit.
+
+All here blocks, and is called in a thread, by one at a time.
+"""
+
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sylk_conference.history import attendance
+from sylk_conference.history.database import (
+    encode,
+    identity,
+    is_damage,
+    is_sound,
+    open_for_writing,
+    put_aside,
+    transaction,
+)
+from sylk_conference.history.records import Record, Visit
+from sylk_conference.history.retention import Retention
+
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+@dataclass(slots=True)
+class Enter:
+    """A visit begins."""
+
+    visit: Visit
+    at: float
+
+
+@dataclass(slots=True)
+class Leave:
+    """A visit ends."""
+
+    visit: Visit
+    at: float
+
+
+@dataclass(slots=True)
+class Present:
+    """Nobody but these is there: stands for comings and goings that got lost."""
+
+    visits: Sequence[Visit]
+    at: float
+
+
+Entry = Record | Enter | Leave | Present
+Begun = tuple[Visit, int | None, int]
+"""A visit that is on disk now, with what becomes its `since` and `until`."""
+
+
+class Writer:
+    """The one connection that writes; opened when it is needed, closed when it fails."""
+
+    def __init__(self, path: Path, retention: Retention, logger: Logger) -> None:
+        self._path = path
+        self._retention = retention
+        self._logger = logger
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._visits: dict[Visit, int] = {}
+        """The row of each visit that has begun and not ended on disk."""
+        self._sweep: Iterator[None] | None = None
+
+    def write(self, entries: Sequence[Entry], now: float) -> list[Begun]:
+        """Put all on disk, or nothing.
+
+        A damaged file is put aside, and a new one begun. Raises sqlite3.Error, OSError, and
+        UnusableDatabase.
+        """
+        try:
+            return self._write(entries, now)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            self._put_aside(str(error), now)
+            return self._write(entries, now)
+
+    def sweep(self, now: float) -> bool:
+        """Do one piece of the sweep; False when it is over. Raises as `write` does."""
+        try:
+            if self._sweep is None:
+                self._sweep = self._retention.sweep(self._open(now), now)
+            next(self._sweep)
+        except StopIteration:
+            self._sweep = None
+            return False
+        except sqlite3.Error as error:
+            self.close()
+            if not is_damage(error):
+                raise
+            self._put_aside(str(error), now)
+            return False
+        return True
+
+    def check(self, now: float) -> None:
+        """Read the whole file, and put it aside if it is damaged; raises as `write` does."""
+        try:
+            sound = is_sound(self._open(now))
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            sound = False
+        if not sound:
+            self._put_aside("the database disk image is malformed", now)
+
+    def close(self) -> None:
+        """Close the file; the next call of another method opens it again."""
+        self._sweep = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self, now: float) -> sqlite3.Connection:
+        if self._connection is not None:
+            if identity(self._path) == self._identity:
+                return self._connection
+            self._logger.warning("%s is gone or replaced: it is opened anew", self._path)
+            self.close()
+        connection = open_for_writing(self._path)
+        try:
+            self._identity = identity(self._path)
+            with transaction(connection):
+                attendance.close_open_visits(connection)
+                # Those who were there all the time, if it is not the start of the server.
+                rows = {
+                    visit: _begin(connection, _Rooms(connection), visit, now)[0]
+                    for visit in self._visits
+                }
+        except BaseException:
+            connection.close()
+            raise
+        self._visits = rows
+        self._connection = connection
+        return connection
+
+    def _write(self, entries: Sequence[Entry], now: float) -> list[Begun]:
+        try:
+            connection = self._open(now)
+            with transaction(connection):
+                batch = _Batch(connection, self._visits)
+                batch.write(entries)
+        except sqlite3.Error:
+            self.close()
+            raise
+        self._visits = batch.visits
+        return batch.begun
+
+    def _put_aside(self, reason: str, now: float) -> None:
+        self.close()
+        target = put_aside(self._path, now)
+        self._logger.error(
+            "%s is damaged (%s): it is %s now, and a new one is begun",
+            self._path,
+            reason,
+            target.name,
+        )
+
+
+class _Rooms:
+    """The rows of rooms by their keys, as far as one transaction needs them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: dict[str, int] = {}
+
+    def __getitem__(self, room: str) -> int:
+        row = self._rows.get(room)
+        if row is None:
+            key = (encode(room),)
+            self._connection.execute("INSERT OR IGNORE INTO rooms (key) VALUES (?)", key)
+            found = self._connection.execute("SELECT id FROM rooms WHERE key = ?", key)
+            row = self._rows[room] = found.fetchone()[0]
+        return row
+
+
+class _Batch:
+    """The entries of one transaction, in their order."""
+
+    def __init__(self, connection: sqlite3.Connection, visits: dict[Visit, int]) -> None:
+        self.visits = visits
+        self._before = visits
+        self.begun: list[Begun] = []
+        self._connection = connection
+        self._rooms = _Rooms(connection)
+        self._rows: list[tuple[int, float, bytes, bytes]] = []
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            match entry:
+                case Record():
+                    row = (self._rooms[entry.room], entry.at, encode(entry.sender), entry.body)
+                    self._rows.append(row)
+                case Enter(visit, at):
+                    self._flush()
+                    self._enter(visit, at)
+                case Leave(visit, at):
+                    self._flush()
+                    self._leave(visit, at)
+                case Present(visits, at):
+                    self._flush()
+                    attendance.close_open_visits(self._connection)
+                    self.visits = {}
+                    for visit in visits:
+                        self._enter(visit, at)
+        self._flush()
+
+    def _own_visits(self) -> dict[Visit, int]:
+        """Return those to change: the old ones hold again if the transaction fails."""
+        if self.visits is self._before:
+            self.visits = dict(self._before)
+        return self.visits
+
+    def _leave(self, visit: Visit, at: float) -> None:
+        row = self._own_visits().pop(visit, None)
+        if row is not None:
+            attendance.end_visit(self._connection, row, at)
+
+    def _enter(self, visit: Visit, at: float) -> None:
+        row, since, until = _begin(self._connection, self._rooms, visit, at)
+        self._own_visits()[visit] = row
+        self.begun.append((visit, since, until))
+
+    def _flush(self) -> None:
+        """Write the records that came before something else."""
+        if not self._rows:
+            return
+        self._connection.executemany(
+            "INSERT INTO records (room, at, sender, body) VALUES (?, ?, ?, ?)", self._rows
+        )
+        self._connection.executemany(
+            "UPDATE rooms SET count = count + ? WHERE id = ?",
+            [(count, room) for room, count in Counter(row[0] for row in self._rows).items()],
+        )
+        self._rows.clear()
+
+
+def _begin(
+    connection: sqlite3.Connection, rooms: _Rooms, visit: Visit, at: float
+) -> tuple[int, int | None, int]:
+    return attendance.begin_visit(connection, rooms[visit.room], encode(visit.user), at)

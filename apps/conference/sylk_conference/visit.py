@@ -1,0 +1,104 @@
+"""One session's time in a room: he is greeted, takes part, and leaves."""
+
+import math
+from datetime import UTC, datetime
+from functools import partial
+
+import trio
+
+from sylk.log import ApplicationLogger
+from sylk.payload.conference_info import DisconnectionMethod, Execution
+from sylk.session import Chat
+from sylk_conference.notices import name_of, welcome
+from sylk_conference.open_room import OpenRoom, date_time
+from sylk_conference.people import Arrival, Participant
+from sylk_conference.switch import Switch
+
+_FAILURE = 400
+
+
+class Visit:
+    """What happens between one participant and the room."""
+
+    def __init__(
+        self, open_room: OpenRoom, chat: Chat, arrival: Arrival, logger: ApplicationLogger
+    ) -> None:
+        """Let somebody in; he must be let out by `run`."""
+        self._open_room = open_room
+        self._chat = chat
+        self._logger = logger
+        room, chats = open_room.room, open_room.chats
+        if not chats:
+            logger.info("room %s opened", room.address.uri)
+        peer = chat.peer
+        self._participant: Participant = room.join(
+            chat.remote,
+            chat.claimed,
+            arrival,
+            accepts=() if peer is None else peer.wrapped_types,
+            takes_private=peer is None or peer.takes_private_messages,
+        )
+        chats[self._participant] = chat
+        chat.on_hold_changed = partial(open_room.hold, self._participant)
+        if chat.is_held:
+            open_room.hold(self._participant, True)
+        open_room.changed(self._participant.user)
+        open_room.reporting.listen_to(self._participant, chat)
+        logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
+
+    async def run(self) -> None:
+        """Take part until the session ends."""
+        open_room, participant, chat = self._open_room, self._participant, self._chat
+        switch = Switch(open_room, participant, chat, self._logger)
+        try:
+            self._greet()
+            async for batch in chat.batches_with_pieces():
+                switch.take(batch)
+                await switch.keep_pace()
+        finally:
+            switch.close()
+            self._leave()
+
+    # Coming and going
+
+    def _greet(self) -> None:
+        room, participant, chat = self._open_room.room, self._participant, self._chat
+        others = [user.shown_address for user in room.people if user is not participant.user]
+        chat.post(welcome(room.address, others, date_time()))
+        if participant.user.participants == [participant]:
+            self._open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
+
+    def _leave(self) -> None:
+        open_room, participant, chat = self._open_room, self._participant, self._chat
+        room = open_room.room
+        room.leave(participant)
+        del open_room.chats[participant]
+        open_room.held.pop(participant, None)
+        self._tell_watchers()
+        self._logger.info(
+            "%s left %s (%d sessions): %s",
+            chat.remote.uri,
+            room.address.uri,
+            len(open_room.chats),
+            chat.call.reason or "the server stops",
+        )
+        if not open_room.chats:
+            self._logger.info("room %s closed", room.address.uri)
+        elif participant.key not in room.people and not _is_stopping():
+            open_room.tell(f"{name_of(chat.remote)} has left the room")
+
+    def _tell_watchers(self) -> None:
+        call, participant = self._chat.call, self._participant
+        how = DisconnectionMethod.DEPARTED
+        if participant.removed_by is not None:
+            how = DisconnectionMethod.BOOTED
+        elif call.status is not None and call.status >= _FAILURE:
+            how = DisconnectionMethod.FAILED
+        gone = Execution(datetime.now(UTC), call.reason or None, participant.removed_by)
+        self._open_room.info.departed(participant, how, gone)
+        self._open_room.changed(participant.user)
+
+
+def _is_stopping() -> bool:
+    """Tell whether this task is being cancelled: all leave at once, and no notice is due."""
+    return trio.current_effective_deadline() == -math.inf
