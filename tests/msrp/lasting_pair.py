@@ -67,6 +67,8 @@ class Person:
         self.open: dict[bytes, OutgoingStream] = {}
         self.in_pieces: set[bytes] = set()
         self.delivered: dict[bytes, bytes] = {}
+        self.heard: list[bytes] = []
+        """What came, in its order, be it delivered yet or not, or refused."""
         self.refused: set[bytes] = set()
         self.undecided: list[MessageReceived] = []
         self.coming: dict[bytes, bytearray] = {}
@@ -101,6 +103,7 @@ class Person:
     def note(self, event: SessionEvent) -> None:
         match event:
             case MessageReceived():
+                self.heard.append(event.message.message_id)
                 self.undecided.append(event)
                 if not self.is_slow:
                     self.decide()
@@ -116,6 +119,7 @@ class Person:
                 assert start == len(so_far), "a piece is missing, or came twice"
                 so_far += body
                 if completes:
+                    self.heard.append(stream.message_id)
                     self._deliver(stream.message_id, bytes(self.coming.pop(stream.message_id)))
             case StreamAborted(stream):
                 self.coming.pop(stream.message_id, None)

@@ -103,7 +103,7 @@ class ReopeningDialogue(RuleBasedStateMachine):
         for here, there in ((alice, bob), (bob, alice)):
             for message_id, body in there.delivered.items():
                 assert body == here.said[message_id], "not whole"
-            whole = [one for one in there.delivered if one not in here.in_pieces]
+            whole = [one for one in there.heard if one not in here.in_pieces]
             assert whole == [one for one in here.said if one in whole], "out of order"
             assert not here.failed & set(here.accepted)
 
