@@ -40,7 +40,8 @@ class Way:
     fingerprints: Sequence[str]
     target: Address | None
     attempts: int = 0
-    opened: float = 0.0
+    bound_at: float | None = None
+    """When the connection that was lost last had come to stand; None once that is considered."""
 
     def next_pause(self) -> float:
         """Return how long to wait before the next attempt, and count it.
@@ -48,8 +49,9 @@ class Way:
         It is shortened by chance, so that those whose network came back together do not come at
         the same moment.
         """
-        if trio.current_time() - self.opened >= STEADY:
+        if self.bound_at is not None and trio.current_time() - self.bound_at >= STEADY:
             self.attempts = 0
+        self.bound_at = None
         # The exponent is bounded, as the number of attempts is not.
         pause = FIRST_PAUSE * 2.0 ** min(self.attempts - 1, 8) if self.attempts else 0.0
         self.attempts += 1
@@ -69,7 +71,6 @@ class Reopening:
 
     def learn(self, session: MsrpSession, way: Way) -> None:
         """Remember how a session got its first connection."""
-        way.opened = trio.current_time()
         self._ways[session] = way
 
     def forget(self, session: MsrpSession) -> None:
@@ -86,7 +87,7 @@ class Reopening:
         """Take it that the session has its connection."""
         way = self._ways.get(session)
         if way is not None:
-            way.opened = trio.current_time()
+            way.bound_at = trio.current_time()
 
     async def _run(self, session: MsrpSession, way: Way) -> None:
         while True:
