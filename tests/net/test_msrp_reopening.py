@@ -21,6 +21,7 @@ from sylk.msrp.events import (
     SessionEvent,
 )
 from sylk.msrp.session import MsrpSession
+from sylk.msrp.session_table import SessionState
 from sylk.msrp.uri import parse_path
 from sylk.net.alarm import AlarmClock
 from sylk.net.certificate import ensure_certificate
@@ -296,9 +297,9 @@ async def test_who_reads_nothing_is_let_go_and_not_waited_for() -> None:
         assert link is not None
         talk.active.wait_for_room = trio.sleep_forever
         for _ in range(1000):
-            talk.passive.say(bytes(100_000))
-            if talk.passive.closed:
+            if talk.passive.session.state is SessionState.CLOSED:
                 break
+            talk.passive.say(bytes(100_000))
             await trio.lowlevel.checkpoint()
         while not talk.passive.closed:
             await talk.passive.change()
