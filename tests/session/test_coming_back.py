@@ -1,22 +1,32 @@
 """A chat whose connection breaks and is opened again by the peer."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from sylk.errors import SessionEnded
-from sylk.session import Broadcast, Chat, StreamBroadcast
+from sylk.session import Broadcast, Chat, Invitation, StreamBroadcast
 from sylk.session.chat import SEND_PAUSE
+from sylk.session.dial import Dialled
+from sylk.sip.core import IncomingRequest
+from sylk.sip.uri import SipURI
 from tests.end_to_end.wire_msrp import render_frame
 from tests.peers import (
     DOMAIN,
+    HOST,
     PATIENCE,
     Caller,
     answer_frame,
     assert_nothing_left,
+    destination,
+    running_endpoint,
     running_server,
+    sip_port,
     wrap,
 )
+from tests.session.middlebox import border_controller
 from tests.session.test_chat import Gate, accepting, listen
 
 RECONNECT = 20.0
@@ -292,3 +302,49 @@ async def test_without_time_to_come_back_the_end_of_the_connection_is_that_of_th
         caller.msrp.reset()
         await caller.await_bye()
         assert chat.is_over
+
+
+@pytest.mark.parametrize("callee_listens", [True, False])
+async def test_two_of_us_whose_connection_a_middlebox_breaks(
+    jumping_clock: MockClock, callee_listens: bool
+) -> None:
+    """Whoever was active opens it again, through the box as at first (RFC 6714)."""
+    heard: list[str] = []
+    answered: list[str] = []
+
+    async with trio.open_nursery() as nursery:
+
+        async def answer(invitation: Invitation) -> None:
+            async with invitation.accept() as chat:
+                async for message in chat:
+                    heard.append(message.text)
+                    await chat.send(message.text.upper())
+
+        def ring(incoming: IncomingRequest) -> None:
+            nursery.start_soon(answer, Invitation(bob, incoming))
+
+        async with (
+            running_endpoint(
+                ring, msrp_port=0 if callee_listens else None, reconnect_timeout=RECONNECT
+            ) as bob,
+            running_endpoint(reconnect_timeout=RECONNECT) as alice,
+            border_controller((HOST, sip_port(bob, "udp"))) as box,
+        ):
+            way = replace(destination(bob, "bob"), proxy=SipURI.parse(f"sip:{HOST}:{box.port}"))
+            async with Dialled(alice, way) as chat:
+                for number in range(10):
+                    await chat.send(f"word {number}")
+                    if number % 3 == 0:
+                        for anchor in box.anchors:
+                            anchor.cut()
+                    await trio.sleep(0.1)
+                with trio.fail_after(100):
+                    async for message in chat:
+                        answered.append(message.text)
+                        if len(answered) == 10:
+                            break
+            assert sum(anchor.connections for anchor in box.anchors) > 1
+            await assert_nothing_left(alice)
+            await assert_nothing_left(bob)
+    assert heard == [f"word {number}" for number in range(10)]
+    assert answered == [f"WORD {number}" for number in range(10)]
