@@ -17,10 +17,11 @@ side is bound by the first valid SEND on a new connection, as at first. Whoever 
 on where it was. A peer that still holds the old connection to be alive refuses to bind with 506;
 the active side tries again then. Any other refusal ends the session: the peer knows it no more.
 
-RFC 4975 section 5.4 takes a session for failed with its connection, and has it made anew by another
-SDP exchange. What is bound again here is the same session under the same two session-ids, which
-only the two sides know, so no exchange could tell them more. Content is sent again by the rules of
-that section: what was not confirmed, with its Message-ID.
+RFC 4975 section 5.4 takes a session for failed with its connection, and wants another SDP exchange
+to make it anew. Here the same session is bound again, under the two session-ids that only the two
+sides know: no exchange would tell them more, and a peer that goes by the text ends the call, which
+ends the wait. Content is sent again by the rules of that section: what was not confirmed, with its
+Message-ID.
 
 A pair that is not in the table is something our own user must not do: LocalProtocolError.
 """
