@@ -66,18 +66,6 @@ async def test_the_lists_say_who_comes_in_and_who_looks_on(
                     assert (await stranger.subscribe()).status == 403
 
 
-async def test_who_is_banned_finds_no_way_in() -> None:
-    async with (
-        running_server(lobby()) as server,
-        Caller(server, "alice") as alice,
-        Caller(server, "bob") as bob,
-    ):
-        await enter(alice)
-        await enter(bob)
-        policy = conference_of(server)._rooms.policy_of(Caller_address())  # pyright: ignore
-        assert policy is not None
-
-
 async def test_a_room_is_full_for_moderators_too() -> None:
     settings = lobby(max_participants=2, moderators=f"boss@{DOMAIN}")
     async with (
