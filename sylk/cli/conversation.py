@@ -1,6 +1,7 @@
 """A chat that stands, between its session and the front end, until one side has had enough."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 import trio
 
@@ -9,7 +10,7 @@ from sylk.cli.commands import Order, Say
 from sylk.cli.deliveries import UNANSWERED_LIMIT, Deliveries
 from sylk.cli.focus import Focus
 from sylk.cli.front_end import FrontEnd
-from sylk.cli.harmless import harmless
+from sylk.cli.harmless import harmless, harmless_name
 from sylk.cli.received import Noticed, Parties, Said, Writing, read_message
 from sylk.cli.room_desk import RoomDesk
 from sylk.cli.room_watch import RoomWatch
@@ -21,11 +22,13 @@ from sylk.msrp.frame import COMMENTS
 from sylk.session.chat import Chat
 
 _UNAVAILABLE = 480
+_FIRST_FAILURE = 300
 
 TYPED_LIMIT = 100
 """Lines that may wait to be sent."""
 
 _NAMES_SHOWN = 20
+_SUBJECT_SHOWN = 300  # characters
 
 
 class Conversation:
@@ -51,7 +54,7 @@ class Conversation:
             chat, self._parties, self._roster, front_end, self._view, self._deliveries, focus
         )
         self._writing = WritingStatus(chat, self._parties, self._view.called, front_end.set_status)
-        self._unread = Unread(_now())
+        self._unread = Unread(trio.current_time())
         self._past = Past(_now())
         self._watch: RoomWatch | None = None
         self._subject: str | None = None
@@ -64,6 +67,8 @@ class Conversation:
             self._desk.why_untold = lambda: watch.refusal
         self._desk.on_history_asked = lambda: self._past.ask(_now())
         self._is_done = False
+        self._is_unsent = False
+        """Whether a line was typed that has not gone out."""
         self.fault: str | None = None
         """What went wrong, in words, once the conversation is over; None when everything worked."""
         chat.on_delivered = self._take_delivery
@@ -93,7 +98,10 @@ class Conversation:
             if self._watch is not None:
                 nursery.start_soon(self._watch.run)
             async with typed:
-                await self._take_typed(typed, nursery)
+                try:
+                    await self._take_typed(typed, nursery)
+                finally:
+                    self._is_unsent |= bool(typed.statistics().current_buffer_used)
             self._is_done = not self._chat.is_over
             await self._deliveries.wait_at_most(0)
             await trio.sleep(self._linger)
@@ -101,7 +109,8 @@ class Conversation:
 
     def _find_fault(self) -> str | None:
         deliveries = self._deliveries
-        if self._chat.is_over and (not self._is_done or deliveries.unanswered):
+        is_lost = bool(deliveries.unanswered) or self._is_unsent
+        if self._chat.is_over and (is_lost or not (self._is_done or self._was_left_politely)):
             reason = harmless(self._chat.call.reason)
             if reason.startswith("BYE"):
                 reason = f"the other side left{reason[3:]}"
@@ -112,6 +121,13 @@ class Conversation:
         if self._desk.failed and not self._front_end.shows_own:
             return f"commands that came to nothing: {self._desk.failed}"
         return None
+
+    @property
+    def _was_left_politely(self) -> bool:
+        """Tell whether the other side has ended the call, and not because something failed."""
+        call = self._chat.call
+        has_failed = call.status is not None and call.status >= _FIRST_FAILURE
+        return call.reason.startswith("BYE") and not has_failed
 
     # What we say and order
 
@@ -130,11 +146,13 @@ class Conversation:
 
     async def _say(self, line: str) -> bool:
         """Say a line; tells whether anything can still be said."""
+        self._is_unsent = True
         await self._deliveries.wait_at_most(UNANSWERED_LIMIT - 1)
         try:
             message_id = await self._chat.send(line, "text/plain; charset=utf-8")
         except SessionEnded:
             return False
+        self._is_unsent = False
         self._writing.said()
         if message_id is None:
             self._deliveries.failed += 1
@@ -146,7 +164,7 @@ class Conversation:
         return True
 
     def _take_key(self, has_text: bool) -> None:
-        self._unread.typed(_now())
+        self._unread.typed(trio.current_time())
         self._writing.typed(has_text)
 
     # What comes
@@ -164,19 +182,22 @@ class Conversation:
                     self._writing.take(writing)
                 case None:
                     pass
+        if self._front_end.shows_own and not self._is_done and self._was_left_politely:
+            self._notice("The other side has left.")
         scope.cancel()
 
     def _show_said(self, said: Said) -> None:
         now = _now()
         sender = self._roster.called(said.sender)
         is_own = bare_address(sender.uri) == bare_address(self._parties.own.uri)
-        if self._front_end.shows_own and (since := self._unread.line_before(now)) is not None:
-            self._front_end.show(self._view.unread(since))
+        still = self._unread.line_before(trio.current_time())
+        if self._front_end.shows_own and still is not None:
+            self._front_end.show(self._view.unread(now - timedelta(seconds=still)))
+        show = partial(self._view.said, sender, said.text, is_private=said.is_private, to=said.to)
         if self._past.holds(said.sent, now) and said.sent is not None:
-            at = said.sent.astimezone()
-            lines = self._view.said(sender, said.text, at, is_private=said.is_private, now=now)
+            lines = show(said.sent.astimezone(), now=now)
         else:
-            lines = self._view.said(sender, said.text, now, is_private=said.is_private)
+            lines = show(now)
             self._writing.spoke(sender)
             if not is_own:
                 self._hear(said)
@@ -192,11 +213,12 @@ class Conversation:
     def _take_roster(self) -> None:
         """Show what the room tells of itself for the first time, and later what it is about."""
         self._front_end.set_names(self._roster.names())
-        subject = self._roster.subject
+        subject = self._roster.subject[:_SUBJECT_SHOWN]
         if self._front_end.shows_own and self._subject is None:
             names = self._roster.names()
             more = len(names) - _NAMES_SHOWN
-            here = ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            here = ", ".join(map(harmless_name, names[:_NAMES_SHOWN]))
+            here += f" and {more} more" if more > 0 else ""
             self._notice(f"{len(self._roster.people)} here: {here}")
         # Most rooms tell a new subject in a notice as well.
         if subject != (self._subject or "") and not (subject and subject in self._last_notice):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sylk.mdns.message import parse_message, render_probe, render_query, render_response
 from sylk.mdns.record import Question, Type, location, name_of, text
-from sylk.mdns.registration import State
+from sylk.mdns.registration import Registration, State
 from sylk.mdns.responder import Renamed, Responder
 from sylk.mdns.service import Host, instance_name, kind_name, records_of_host
 from tests.mdns.wire import KIND, LOBBY, PHONE, Link, low, records_of, told
@@ -241,7 +241,7 @@ Step = tuple[str, int, float]
 def test_in_any_order_names_are_told_apart_and_it_comes_to_rest(steps: list[Step]) -> None:
     link = Link()
     responder = link.responder(OURS)
-    published = {}
+    published: dict[int, Registration] = {}
     for what, number, pause in steps:
         service = replace(LOBBY, instance=f"room{number % 3}")
         if what == "publish":

@@ -186,7 +186,7 @@ class Conference(Application):
             async with invitation.accept(
                 focus=True, chatroom=features, local=address, streams=True, allow_join=True
             ) as chat:
-                call_recipients(self._rooms, self._dial_out, open_room, chat, uris)
+                call_recipients(self._rooms, self._dial_out, open_room, chat, permissions, uris)
                 await self._take_part(open_room, chat, asker)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:

@@ -77,7 +77,7 @@ class OpenRoom:
         )
 
     def keep_for_absent(
-        self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
+        self, body: bytes, sender: Participant | None, recipients: Sequence[Participant] | None
     ) -> None:
         """Keep a message for those of its recipients who are not listening."""
         for participant, missed in self.missed.items():
@@ -126,7 +126,8 @@ class OpenRoom:
         self.listeners[participant] = self.chats[participant]
         broadcast = Broadcast()
         if missed.lost:
-            text = f"{missed.lost} earlier messages were said while you were away"
+            were = "message was" if missed.lost == 1 else "messages were"
+            text = f"{missed.lost} earlier {were} said while you were away"
             broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
         for body in missed.take():
             broadcast.add(body)
@@ -153,7 +154,8 @@ class OpenRoom:
 
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
-        self.room.leave(participant)
+        for user in self.room.leave(participant):
+            self.info.changed(user)
         self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
@@ -166,23 +168,27 @@ class OpenRoom:
 
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
+        body = notice(self.room.address, text, date_time(), self.room.receivers)
+        self.keep_for_absent(body, about, None)
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
+        broadcast.add(body)
         self.broadcast(broadcast, about)
 
-    def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
+    def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""
-        broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
-        self.whisper(broadcast, participants)
+        self._send(notice(self.room.address, text, date_time(), self.room.receivers), participants)
 
     def send(self, user: User, content_type: str, content: bytes) -> None:
         """Send something to one person in the name of the room."""
         to = user.shown_address
         message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        self._send(message.render(), user.participants)
+
+    def _send(self, body: bytes, participants: Sequence[Participant]) -> None:
+        self.keep_for_absent(body, None, participants)
         broadcast = Broadcast()
-        broadcast.add(message.render())
-        self.whisper(broadcast, user.participants)
+        broadcast.add(body)
+        self.whisper(broadcast, participants)
 
     def put_out(self, key: bytes, reason: str, by: str) -> bool:
         """Put somebody, by his user@host, out with all his clients, and tell him why.

@@ -19,7 +19,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.log import ApplicationLogger
 from sylk.payload.cpim import Address
 from sylk.session import Refer, Referral, ReferralRequest
-from sylk_conference.dial_out import DialOut, Invitee
+from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.factory import Factory
 from sylk_conference.notices import name_of
 from sylk_conference.open_room import OpenRoom
@@ -62,7 +62,8 @@ class Referrals:
         try:
             refer = request.read()
             self._check(request, refer, referrer, place)
-            invitee = Invitee(str(refer.target), referrer.address, refer.replaces)
+            uri = uri_to_call(str(refer.target))
+            invitee = Invitee(uri, referrer.address, refer.replaces)
             if refer.method == "INVITE" and self._has_to_call(open_room, invitee):
                 self._check_bounds(open_room, invitee)
         except RemoteProtocolError as error:
@@ -133,8 +134,13 @@ class Referrals:
             referral.finish(200, "Is Here Already")
         elif (status := self._rooms.refusal(open_room.room.address)) is not None:
             referral.finish(status, "The Room Is Full")
-        else:
+        elif self._dial_out.is_ringing(open_room, invitee.key) or self._dial_out.has_line(
+            open_room
+        ):
             self._dial_out.call(open_room, invitee, referral.progress)
+        else:
+            # Others have come first while this one was answered.
+            referral.finish(_BUSY, "Too Many Calls")
 
     def _remove(
         self, referral: Referral, open_room: OpenRoom | None, referrer: Referrer, key: bytes

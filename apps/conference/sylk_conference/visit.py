@@ -50,7 +50,11 @@ class Visit:
         open_room, participant, chat = self._open_room, self._participant, self._chat
         switch = Switch(open_room, participant, chat, self._logger)
         try:
-            await self._greet()
+            with trio.CancelScope() as greeting:
+                # Who hangs up before he has seen what was said leaves at once.
+                chat.on_over = greeting.cancel
+                await self._greet()
+            chat.on_over = None
             async for batch in chat.batches_with_pieces():
                 switch.take(batch)
                 await switch.keep_pace()

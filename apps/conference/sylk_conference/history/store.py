@@ -169,13 +169,18 @@ class HistoryStore:
                     read, abandon_on_cancel=True, limiter=self._reading
                 )
         except trio.TooSlowError:
-            self._complain("history cannot be read: the disk does not answer")
+            self._complain_of_reading("the disk does not answer")
         except _DISK_ERRORS as error:
-            self._complain(f"history cannot be read: {error}")
+            self._complain_of_reading(str(error))
             if is_damage(error):
                 self._suspect = True
                 self._work.set()
         return []
+
+    def _complain_of_reading(self, reason: str) -> None:
+        # While nothing can be written either, that has been said.
+        if self.is_on:
+            self._complain(f"history cannot be read: {reason}")
 
     # Writing
 
