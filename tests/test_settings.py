@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sylk.config import SERVER_SECTIONS, parse_config
+from sylk.config import parse_config
 from sylk.errors import ConfigError
 from sylk.settings import (
     AddressSettings,

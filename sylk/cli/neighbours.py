@@ -8,14 +8,15 @@ TCP, then TLS. Whatever comes from the network is made harmless before it is sho
 import random
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import trio
 
 from sylk.cli.harmless import harmless, harmless_name
-from sylk.errors import RemoteProtocolError
+from sylk.errors import RemoteProtocolError, TransportError
 from sylk.mdns.browser import Browser, Neighbour
 from sylk.net.interfaces import Interface
 from sylk.net.mdns_node import MdnsLink, MdnsNode
@@ -30,6 +31,8 @@ FIND_TIME: Final = 3.0
 
 MAX_SHOWN: Final = 500
 """Neighbours that are listed at most."""
+
+Result = TypeVar("Result")
 
 _ORDER = {"udp": 0, "tcp": 1, "tls": 2}
 
@@ -114,14 +117,15 @@ def _folded(text: str) -> str:
 
 
 class Neighbourhood:
-    """Looks for neighbours on every interface; `run` it. `on_changed` is called with each change."""
+    """Looks for neighbours on every interface; `run` it.
+
+    `on_changed` is called when somebody has come or gone.
+    """
 
     def __init__(self, on_changed: Callable[[], None] = lambda: None) -> None:
         self._on_changed = on_changed
         self._random = random.Random(secrets.randbits(64))
-        self._node = MdnsNode(
-            _is_wanted, self._begin, on_progress=self._look, on_gone=self._look
-        )
+        self._node = MdnsNode(_is_wanted, self._begin, on_progress=self._look, on_gone=self._look)
         self._news = trio.Event()
 
     @property
@@ -134,9 +138,9 @@ class Neighbourhood:
         """Look until cancelled; raises TransportError where there is no multicast DNS."""
         await self._node.run(task_status)
 
-    async def find(self, name: str, timeout: float = FIND_TIME) -> list[Entry]:
+    async def find(self, name: str, seconds: float = FIND_TIME) -> list[Entry]:
         """Return those of a name, as soon as there is one; nobody where the time is over."""
-        with trio.move_on_after(timeout):
+        with trio.move_on_after(seconds):
             while not (found := named(self.entries, name)):
                 await self._news.wait()
             # The same may be there by a better way.
@@ -162,11 +166,27 @@ def _is_wanted(interface: Interface) -> bool:
     return interface.takes_multicast or interface.is_loopback
 
 
-async def find_neighbours(name: str, timeout: float = FIND_TIME) -> list[Entry]:
+async def look(neighbourhood: Neighbourhood, work: Callable[[], Awaitable[Result]]) -> Result:
+    """Look while `work` is done; raises TransportError where there is no multicast DNS."""
+    fault, results = "", list[Result]()
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(neighbourhood.run)
+            results.append(await work())
+            nursery.cancel_scope.cancel()
+    except* TransportError as group:
+        fault = _first_of(group)
+    if fault:
+        raise TransportError(fault)
+    return results[0]
+
+
+def _first_of(group: BaseExceptionGroup[TransportError]) -> str:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else str(first)
+
+
+async def find_neighbours(name: str, seconds: float = FIND_TIME) -> list[Entry]:
     """Return the neighbours of a name; raises TransportError where there is no multicast DNS."""
-    async with trio.open_nursery() as nursery:
-        neighbourhood = Neighbourhood()
-        await nursery.start(neighbourhood.run)
-        found = await neighbourhood.find(name, timeout)
-        nursery.cancel_scope.cancel()
-    return found
+    neighbourhood = Neighbourhood()
+    return await look(neighbourhood, partial(neighbourhood.find, name, seconds))

@@ -50,7 +50,12 @@ class Interface:
         return tuple(str(network.ip) for network in ordered)
 
     def reaches(self, host: str) -> bool:
-        """Tell whether an address is of a network that this interface is in."""
+        """Tell whether an address is of a network that this interface is in.
+
+        On loopback each is, since the system gives what is said there any address of its own.
+        """
+        if self.is_loopback:
+            return True
         try:
             other = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -233,13 +233,3 @@ def lan_of(machines: int) -> Generator[Lan]:
     program("ip", "iproute2")
     with ExitStack() as stack:
         yield Lan(stack, machines)
-
-
-def addresses_of(lines: Sequence[str], kind: str) -> list[str]:
-    """Return the instance names that avahi-browse has resolved, of a kind, unescaped."""
-    names: list[str] = []
-    for line in lines:
-        fields = line.split(";")
-        if line.startswith("=") and fields[4] == kind:
-            names.append(re.sub(r"\\(\d{3})", lambda one: chr(int(one[1])), fields[3]))
-    return names

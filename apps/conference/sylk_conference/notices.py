@@ -24,12 +24,12 @@ def welcome(
     date_time: str,
     subject: str = "",
     kept: float | None = 0,
-    to: Sequence[Address] | None = None,
+    seen: Address | None = None,
 ) -> bytes:
     """Return the message/cpim that greets a newcomer and tells who else is here.
 
-    `kept` is for how many seconds what is said is kept, None for ever. `to` is whom it is addressed
-    to, without it the room.
+    `kept` is for how many seconds what is said is kept, None for ever. `seen` is by which
+    address the newcomer knows the room, where that is another.
     """
     if not others:
         text = "Welcome! You are the first one here."
@@ -44,7 +44,7 @@ def welcome(
         time = "" if kept is None else f" for {_duration(kept)}"
         text += f"\nWhat is said to all is kept{time}, for those who come later."
     return CpimMessage.compose(
-        room, [room] if to is None else to, text.encode(), _TEXT, date_time
+        seen or room, seen or room, text.encode(), _TEXT, date_time
     ).render()
 
 

@@ -71,7 +71,7 @@ class Visit:
         others = [user.shown_address for user in room.people if user is not participant.user]
         kept = history.age if history.is_kept else 0
         chat.post(
-            welcome(room.address, others, date_time(), room.policy.subject, kept, room.receivers)
+            welcome(room.address, others, date_time(), room.policy.subject, kept, chat.local)
         )
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
