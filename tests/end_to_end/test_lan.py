@@ -36,8 +36,8 @@ def room_at(machine: Machine, name: str = "lobby", params: str = ";isfocus") -> 
     return f"sip:{name}@{machine.host}:5060{params}"
 
 
-def onlooker(machine: Machine, *arguments: str) -> Output:
-    output = machine.run_python(str(ONLOOKER), KIND, *arguments)
+def onlooker(machine: Machine) -> Output:
+    output = machine.run_python(str(ONLOOKER), KIND)
     output.wait_for("looking")
     return output
 
@@ -98,10 +98,13 @@ def test_a_room_that_nobody_keeps_open_is_withdrawn(lan: Lan, tmp_path: Path) ->
 
 def test_a_name_that_is_taken_gets_a_number(lan: Lan, tmp_path: Path) -> None:
     desk, phone = lan.machines
+    phone.start_avahi(tmp_path)
     # The other one says that it is where the server will be.
-    other = onlooker(phone, "PUBLISH", room_at(desk), phone.host, "7070")
+    other = phone.start("avahi-publish", "-s", room_at(desk), KIND, "7070", "name=Other")
+    other.wait_for("Established under name")
+    seen = phone.browse(KIND)
     server = desk.start_server(tmp_path / "server", SETTINGS)
-    other.wait_for(rf"Added {room_at(desk)} \(2\) \| Conference Room lobby")
+    seen.wait_for(f"^=;lan0;IPv4;{escaped(room_at(desk) + ' (2)')};.*Conference Room lobby")
     server.wait_for_log(r"the name sip:lobby@\S+ is taken on lan0, now \S+ \(2\)")
 
 
@@ -111,8 +114,8 @@ def test_an_interface_that_is_lost_and_found(lan: Lan, tmp_path: Path) -> None:
     desk.start_server(tmp_path / "server", SETTINGS)
     seen.wait_for(f"Added {room_at(desk)} ")
     # Another address: the old name goes, and the new one comes.
-    desk.ip("address", "add", "198.18.77.99/24", "dev", "lan0")
     desk.ip("address", "del", f"{desk.host}/24", "dev", "lan0")
+    desk.ip("address", "add", "198.18.77.99/24", "dev", "lan0")
     seen.wait_for(f"Removed {room_at(desk)} ")
     seen.wait_for("Added sip:lobby@198.18.77.99:5060;isfocus ")
     desk.ip("link", "set", "lan0", "down")

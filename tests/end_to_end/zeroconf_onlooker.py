@@ -1,31 +1,17 @@
 """Another implementation of multicast DNS looks, and tells in lines what it sees.
 
-Run as a program on a machine of the LAN: KIND, and maybe PUBLISH and the label, address and port of
-what it is to publish first.
+Run as a program on a machine of the LAN, with a kind of service.
 """
 
-import socket
 import sys
 
-from zeroconf import ServiceBrowser, ServiceInfo, ServiceStateChange, Zeroconf
+from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
 
 def main() -> None:
     """Tell each change until the standard input ends or somebody ends us."""
     kind = f"{sys.argv[1]}.local."
     zeroconf = Zeroconf()
-    if len(sys.argv) > 2:
-        label, address, port = sys.argv[3:]
-        info = ServiceInfo(
-            kind,
-            f"{label}.{kind}",
-            addresses=[socket.inet_aton(address)],
-            port=int(port),
-            properties={"name": "Other"},
-            server=f"other-{port}.local.",
-        )
-        zeroconf.register_service(info)
-        print(f"published {info.name}")
 
     def tell(
         zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
