@@ -81,8 +81,8 @@ def test_another_implementation_sees_who_is_in_a_room(lan: Lan, tmp_path: Path) 
     chat = phone.start(str(CHAT), "--linger", "60", "lobby", "--name", "Bob")
     chat.wait_for("Welcome! You are the first one here")
     seen.wait_for(f"Updated {room} .* one participant")
-    chat.end()
-    seen.wait_for(f"Updated {room} .* no participants", after=len(seen.lines))
+    desk.start(str(CHAT), "--linger", "60", "lobby", "--name", "Ann").wait_for("Bob <")
+    seen.wait_for(f"Updated {room} .* two participants")
 
 
 def test_a_room_that_nobody_keeps_open_is_withdrawn(lan: Lan, tmp_path: Path) -> None:
