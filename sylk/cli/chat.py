@@ -115,26 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "target",
-        metavar="SIP-URI|NAME",
-        nargs="?",
-        type=parse_place,
-        help="whom to call: sip:lobby@example.com, or by name what advertises itself here: lobby",
-    )
-    parser.add_argument(
-        "--browse",
-        action="store_true",
-        default=None,
-        help="show the rooms and people that advertise themselves in this network, and join one; "
-        "without a terminal, write them as lines of name, address and note",
-    )
-    parser.add_argument(
-        "--seconds",
-        type=_seconds,
-        default=3.0,
-        help="how long --browse looks when there is no terminal; default 3",
-    )
+    _add_places(parser)
     parser.add_argument("--name", help="the name that others see")
     parser.add_argument(
         "--from",
@@ -190,6 +171,29 @@ def _add_script_options(parser: argparse.ArgumentParser) -> None:
         "--commands",
         action="store_true",
         help="let lines of a script that begin with / be commands, as at a terminal",
+    )
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="SIP-URI|NAME",
+        nargs="?",
+        type=parse_place,
+        help="whom to call: sip:lobby@example.com, or by name what advertises itself here: lobby",
+    )
+    parser.add_argument(
+        "--browse",
+        action="store_true",
+        default=None,
+        help="show the rooms and people that advertise themselves in this network, and join one; "
+        "without a terminal, write them as lines of name, address and note",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=3.0,
+        help="how long --browse looks when there is no terminal; default 3",
     )
 
 
