@@ -318,10 +318,8 @@ async def test_a_disk_that_does_not_do_its_part_keeps_nobody_from_talking(
             for number in range(20):
                 await alice.say(str(number))
             assert await hear_texts(bob, 20) == [str(number) for number in range(20)]
-    complaint, *others = [one.getMessage() for one in caplog.records if "conference" in one.name]
-    assert "history is off: database is locked" in complaint
-    # That it is on again is said when it is, at the end of the server at the latest.
-    assert all("history is on again" in other for other in others)
+    complaints = [one.getMessage() for one in caplog.records if "conference" in one.name]
+    assert len(complaints) == 1, complaints
 
 
 @pytest.mark.parametrize("rule", ["accepted", "any", "all"])
