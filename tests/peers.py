@@ -384,6 +384,8 @@ class SipPeer:
         self.host = host
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self._socket = trio.socket.socket(family(host), kind)
+        if transport != "udp":
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._remote = (host, port)
         self._buffer = b""
         self._waiting: list[SipMessage] = []

@@ -139,6 +139,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="to connect; default 10"
     )
+    _add_script_options(parser)
+    parser.add_argument("--verbose", action="store_true", help="log every message on the wire")
+    parser.add_argument("--log", metavar="FILE", help="where the log goes; default: standard error")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _add_script_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--linger",
         metavar="SECONDS",
@@ -151,10 +159,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let lines of a script that begin with / be commands, as at a terminal",
     )
-    parser.add_argument("--verbose", action="store_true", help="log every message on the wire")
-    parser.add_argument("--log", metavar="FILE", help="where the log goes; default: standard error")
-    parser.add_argument("--version", action="version", version=__version__)
-    return parser
 
 
 def _seconds(text: str) -> float:

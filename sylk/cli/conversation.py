@@ -1,6 +1,7 @@
 """A chat that stands, between its session and the front end, until one side has had enough."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 import trio
 
@@ -9,7 +10,7 @@ from sylk.cli.commands import Order, Say
 from sylk.cli.deliveries import UNANSWERED_LIMIT, Deliveries
 from sylk.cli.focus import Focus
 from sylk.cli.front_end import FrontEnd
-from sylk.cli.harmless import harmless
+from sylk.cli.harmless import harmless, harmless_name
 from sylk.cli.received import Noticed, Parties, Said, Writing, read_message
 from sylk.cli.room_desk import RoomDesk
 from sylk.cli.room_watch import RoomWatch
@@ -27,6 +28,7 @@ TYPED_LIMIT = 100
 """Lines that may wait to be sent."""
 
 _NAMES_SHOWN = 20
+_SUBJECT_SHOWN = 300  # characters
 
 
 class Conversation:
@@ -52,7 +54,7 @@ class Conversation:
             chat, self._parties, self._roster, front_end, self._view, self._deliveries, focus
         )
         self._writing = WritingStatus(chat, self._parties, self._view.called, front_end.set_status)
-        self._unread = Unread(_now())
+        self._unread = Unread(trio.current_time())
         self._past = Past(_now())
         self._watch: RoomWatch | None = None
         self._subject: str | None = None
@@ -162,7 +164,7 @@ class Conversation:
         return True
 
     def _take_key(self, has_text: bool) -> None:
-        self._unread.typed(_now())
+        self._unread.typed(trio.current_time())
         self._writing.typed(has_text)
 
     # What comes
@@ -188,13 +190,14 @@ class Conversation:
         now = _now()
         sender = self._roster.called(said.sender)
         is_own = bare_address(sender.uri) == bare_address(self._parties.own.uri)
-        if self._front_end.shows_own and (since := self._unread.line_before(now)) is not None:
-            self._front_end.show(self._view.unread(since))
+        still = self._unread.line_before(trio.current_time())
+        if self._front_end.shows_own and still is not None:
+            self._front_end.show(self._view.unread(now - timedelta(seconds=still)))
+        show = partial(self._view.said, sender, said.text, is_private=said.is_private, to=said.to)
         if self._past.holds(said.sent, now) and said.sent is not None:
-            at = said.sent.astimezone()
-            lines = self._view.said(sender, said.text, at, is_private=said.is_private, now=now)
+            lines = show(said.sent.astimezone(), now=now)
         else:
-            lines = self._view.said(sender, said.text, now, is_private=said.is_private)
+            lines = show(now)
             self._writing.spoke(sender)
             if not is_own:
                 self._hear(said)
@@ -210,11 +213,12 @@ class Conversation:
     def _take_roster(self) -> None:
         """Show what the room tells of itself for the first time, and later what it is about."""
         self._front_end.set_names(self._roster.names())
-        subject = self._roster.subject
+        subject = self._roster.subject[:_SUBJECT_SHOWN]
         if self._front_end.shows_own and self._subject is None:
             names = self._roster.names()
             more = len(names) - _NAMES_SHOWN
-            here = ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            here = ", ".join(map(harmless_name, names[:_NAMES_SHOWN]))
+            here += f" and {more} more" if more > 0 else ""
             self._notice(f"{len(self._roster.people)} here: {here}")
         # Most rooms tell a new subject in a notice as well.
         if subject != (self._subject or "") and not (subject and subject in self._last_notice):

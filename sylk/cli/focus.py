@@ -32,7 +32,6 @@ class Focus:
 
     def refer(self, local: Address, uri: str, method: str = "INVITE") -> Watching:
         """Ask that somebody is brought in, or with BYE put out (RFC 4579 sections 5.5 and 5.11)."""
-        target = uri if method == "INVITE" else f"{uri};method={method}"
         return self.user_agent.refer(
-            self.uri, local=local, refer_to=target, credentials=self.credentials
+            self.uri, local=local, refer_to=uri, method=method, credentials=self.credentials
         )

@@ -23,6 +23,8 @@ class Said:
     sender: Address
     text: str
     is_private: bool = False
+    to: Address | None = None
+    """To whom alone we have said it ourselves, with another client of ours."""
     sent: datetime | None = None
     """When its sender wrote it, by his clock."""
 
@@ -73,7 +75,12 @@ def _read(message: ChatMessage, parties: Parties) -> Said | Noticed | Writing | 
     if parties.is_room and (_is_same(sender, parties.peer) or _has_notice_mark(message)):
         return Noticed(text)
     sent = read_date_time(message.cpim.date_time or "") if message.is_cpim else None
-    return Said(sender, text, parties.is_room and _is_private(message, parties), sent)
+    said = Said(sender, text, sent=sent)
+    if parties.is_room:
+        said.is_private = _is_private(message, parties)
+        if _is_same(sender, parties.own):
+            said.to = _other_recipient(message, parties)
+    return said
 
 
 def _read_writing(message: ChatMessage, writer: Address) -> Writing | None:
@@ -91,6 +98,16 @@ def _has_notice_mark(message: ChatMessage) -> bool:
 def _is_private(message: ChatMessage, parties: Parties) -> bool:
     recipients = message.recipients
     return len(recipients) == 1 and _is_same(recipients[0], parties.own)
+
+
+def _other_recipient(message: ChatMessage, parties: Parties) -> Address | None:
+    """Return the one recipient who is neither the room nor we ourselves."""
+    recipients = message.recipients
+    if len(recipients) != 1 or any(
+        _is_same(recipients[0], each) for each in (parties.own, parties.peer)
+    ):
+        return None
+    return recipients[0]
 
 
 def _is_same(one: Address, other: Address) -> bool:

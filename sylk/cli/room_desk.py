@@ -9,6 +9,7 @@ from sylk.cli.commands import Order
 from sylk.cli.deliveries import Deliveries
 from sylk.cli.focus import Focus
 from sylk.cli.front_end import FrontEnd
+from sylk.cli.harmless import harmless, harmless_name
 from sylk.cli.invitations import ask_focus
 from sylk.cli.orders import OrderRefused, Orders
 from sylk.cli.received import Parties
@@ -29,6 +30,7 @@ _SHOWN_LIMIT = 200
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OK = 200
+_ORDINARY_ROLE = "participant"
 
 
 class RoomDesk:
@@ -134,16 +136,15 @@ class RoomDesk:
         self._notice("\n".join(lines))
 
     def _describe(self, person: Person) -> str:
-        marks = list(person.roles)
+        marks = [role for role in person.roles if role != _ORDINARY_ROLE]
         if person.address == bare_address(self._parties.own.uri):
             marks.insert(0, "you")
         if person.nickname and person.display_name not in ("", person.nickname):
             marks.append(person.display_name)
         if person.is_muted:
             marks.append("muted")
-        # Line ends would forge the line of another person.
-        parts = [person.name, f"<{person.address}>", f"({', '.join(marks)})" if marks else ""]
-        return " ".join(" ".join(parts).split())
+        name, *marks = (harmless_name(each) for each in (person.name, *marks))
+        return f"{name} <{harmless(person.address)}>" + (f" ({', '.join(marks)})" if marks else "")
 
     async def _take_nickname(self, nickname: str) -> None:
         if "nickname" not in self._chat.chatroom:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain, product
 
 from sylk.cli.chat_view import bare_address
 from sylk.errors import RemoteProtocolError
@@ -12,7 +13,7 @@ from sylk.payload.cpim import Address
 from sylk.sip.uri import SipURI
 
 HEARD_LIMIT = 1000
-"""People whom we have heard and remember, where the room does not tell who is here."""
+"""People who are remembered: who has gone, and who was heard where the room does not tell."""
 
 
 class NotFound(Exception):
@@ -62,7 +63,12 @@ class Roster:
         self._held = merged.info
         if merged.outcome in (Outcome.MERGED, Outcome.ENDED):
             self.info = merged.info
-            self._people = [] if self.info is None else _people_of(self.info)
+            here = [] if self.info is None else _people_of(self.info)
+            addresses = {person.address for person in here}
+            for person in self._people:
+                if person.address not in addresses:
+                    self._remember(person)
+            self._people = here
         return merged.outcome
 
     def begin(self) -> None:
@@ -83,7 +89,9 @@ class Roster:
 
     def heard(self, speaker: Address) -> None:
         """Remember somebody who has said something."""
-        person = Person(speaker.uri, display_name=speaker.display_name)
+        self._remember(Person(speaker.uri, display_name=speaker.display_name))
+
+    def _remember(self, person: Person) -> None:
         self._heard.pop(person.address, None)
         self._heard[person.address] = person
         if len(self._heard) > HEARD_LIMIT:
@@ -117,7 +125,8 @@ class Roster:
     def find(self, name: str) -> Person:
         """Return who is meant: by nickname, else display name, else user part, or by address.
 
-        An address may be of somebody who is not here. Raises NotFound.
+        It may be somebody who has gone, when nobody here is called so, and an address may be of
+        anybody. Raises NotFound.
         """
         if "@" in name and (by_address := self._by_address(name)) is not None:
             return by_address
@@ -127,8 +136,8 @@ class Roster:
             lambda person: person.display_name,
             lambda person: person.user,
         )
-        for kind in kinds:
-            found = [each for each in self.people if kind(each).casefold() == folded]
+        for people, kind in product((self.people, self._heard.values()), kinds):
+            found = [each for each in people if kind(each).casefold() == folded]
             if len(found) == 1:
                 return found[0]
             if found:
@@ -144,7 +153,8 @@ class Roster:
         if text.startswith('"') and '"' in text[1:]:
             name, _, rest = text[1:].partition('"')
             return self.find(name), rest.strip()
-        name = _longest(text, (each for person in self.people for each in _names_of(person)))
+        known = chain(self.people, self._heard.values())
+        name = _longest(text, (each for person in known for each in _names_of(person)))
         if not name:
             name = text.partition(" ")[0]
         return self.find(name), text[len(name) :].strip()

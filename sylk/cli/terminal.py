@@ -29,6 +29,8 @@ from sylk.cli.commands import Help, Order, Quit, Say, Wrong, help_lines, interpr
 from sylk.cli.completing import complete
 from sylk.cli.harmless import harmless
 
+_CHOICES_SHOWN = 30
+
 SCROLL_LIMIT = 10_000
 """Lines that may wait for the terminal; over it the oldest are left out."""
 
@@ -180,7 +182,7 @@ class Terminal:
         if more:
             buffer.insert_text(more)
         elif len(choice) > 1:
-            self._remark(harmless("  ".join(choice)))
+            self._remark(harmless("  ".join(choice[:_CHOICES_SHOWN])))
 
     def _draw(self) -> None:
         assert self._session is not None

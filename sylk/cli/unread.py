@@ -6,37 +6,38 @@ first message that comes when he has not for a while, a line is drawn: there he 
 
 from datetime import datetime, timedelta
 
-AWAY_AFTER = timedelta(seconds=120)
-"""How long the keyboard must have been still."""
+AWAY_AFTER = 120.0
+"""Seconds for which the keyboard must have been still."""
 
 CLOCK_SKEW = timedelta(seconds=10)
 """By how much the clocks of others may be wrong before what they say seems to be of the past."""
 
-REPLAY_TIME = timedelta(seconds=30)
+REPLAY_TIME = timedelta(seconds=10)
 """For how long what has been asked for may come."""
 
-FRESH = timedelta(seconds=60)
-"""How old a message may be that is none of those which have been asked for."""
+FRESH = timedelta(seconds=2)
+"""How much earlier than the question a message must be that is one of those asked for."""
 
 
 class Unread:
-    """Tells where to draw the line."""
+    """Tells where to draw the line; `now` is in seconds of any clock."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: float) -> None:
         self._last_key = now
         self._is_drawn = False
 
-    def typed(self, now: datetime) -> None:
+    def typed(self, now: float) -> None:
         """Take it that a key was pressed."""
         self._last_key = now
         self._is_drawn = False
 
-    def line_before(self, now: datetime) -> datetime | None:
-        """Return since when the keyboard is still if a line is due before what comes now."""
-        if self._is_drawn or now - self._last_key < AWAY_AFTER:
+    def line_before(self, now: float) -> float | None:
+        """Return for how long the keyboard is still if a line is due before what comes now."""
+        still = now - self._last_key
+        if self._is_drawn or still < AWAY_AFTER:
             return None
         self._is_drawn = True
-        return self._last_key
+        return still
 
 
 class Past:
@@ -57,5 +58,5 @@ class Past:
             return False
         if sent < self._began - CLOCK_SKEW:
             return True
-        is_expected = self._asked is not None and now - self._asked <= REPLAY_TIME
-        return is_expected and now - sent > FRESH
+        asked = self._asked
+        return asked is not None and now - asked <= REPLAY_TIME and sent < asked - FRESH

@@ -45,6 +45,8 @@ class SmallFocus(Application):
         self.chats: dict[Chat, str] = {}
         """Who is here, and by which nickname."""
         self.subject = "Tea"
+        self.others: tuple[User, ...] = ()
+        """People whom it tells of besides."""
         self._picked_up = trio.Event()
         """Set when somebody has said "pick up": then those who are called do."""
         self._room = Address("")
@@ -146,7 +148,9 @@ class SmallFocus(Application):
             for chat in self.chats
         }
         description = ConferenceDescription(subject=self.subject)
-        return ConferenceInfo(self._room.uri, version, description, users=tuple(users.values()))
+        return ConferenceInfo(
+            self._room.uri, version, description, users=(*users.values(), *self.others)
+        )
 
     def _tell_all(self) -> None:
         if self._info is None:

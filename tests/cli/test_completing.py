@@ -35,7 +35,7 @@ def test_the_rest_is_added_as_far_as_it_is_certain(text: str, more: str) -> None
 
 def test_what_there_is_to_choose_from() -> None:
     assert complete("al", NAMES)[1] == ["Alice", "Alistair"]
-    assert complete("/un", NAMES)[1] == ["/unmute", "/unlock"]
+    assert complete("/un", NAMES)[1] == ["/unban", "/unmute", "/unlock"]
     assert complete("/", [])[0] == ""
 
 

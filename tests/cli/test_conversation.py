@@ -1,10 +1,13 @@
 """Tests of sylk.cli.conversation; what people see of it is in tests/end_to_end."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 import trio
+from trio.testing import MockClock
 
 from sylk.cli.conversation import Conversation
+from sylk.cli.unread import AWAY_AFTER
 from sylk.session import Invitation
 from sylk.session.dial import Dialled
 from tests.cli.small_focus import SmallFocus
@@ -156,3 +159,26 @@ async def test_a_script_is_told_of_commands_that_failed_by_the_fault() -> None:
         with trio.fail_after(PATIENCE):
             await conversation.run()
     assert conversation.fault == "commands that came to nothing: 1"
+
+
+async def test_a_line_is_drawn_above_what_came_while_nobody_typed(jumping_clock: MockClock) -> None:
+    alice, bob = Typist(), Typist()
+    async with (
+        running_server(application=SmallFocus()) as server,
+        in_room(server, "Alice", alice),
+        in_room(server, "Bob", bob),
+    ):
+        await alice.see("Alice, in room@")
+        bob.type("one")
+        await alice.see("Bob: one")
+        await trio.sleep(AWAY_AFTER)
+        bob.type("two")
+        bob.type("three")
+        await alice.see("Bob: three")
+        (line,) = [line for line in alice.shown if re.match(r"— new since \d\d:\d\d —$", line)]
+        assert "Bob: two" in alice.shown[alice.shown.index(line) + 1]
+        assert alice.on_typing is not None
+        alice.on_typing(False)
+        bob.type("four")
+        await alice.see("Bob: four")
+        assert alice.shown.count(line) == 1

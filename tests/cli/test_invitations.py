@@ -36,7 +36,7 @@ async def follow(
             nursery.start_soon(ask)
             notifier = Notifier(server, await server.request("REFER"))
             suffix = "" if method == "INVITE" else f";method={method}"
-            assert notifier.subscribe["Refer-To"] == f"<sip:bob@{DOMAIN}{suffix}>"
+            assert notifier.subscribe["Refer-To"] == f"<sip:bob@{DOMAIN}{suffix}>{suffix}"
             await notifier.accept()
             for state, body in notifications:
                 await notifier.notify(state, body, FRAGMENT)

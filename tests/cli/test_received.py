@@ -42,6 +42,8 @@ def wrapped(
     [
         (wrapped(ALICE, "hello"), Said(ALICE, "hello", sent=SENT)),
         (wrapped(ALICE, "psst", to=ME), Said(ALICE, "psst", is_private=True, sent=SENT)),
+        (wrapped(ME, "psst", to=ALICE), Said(ME, "psst", to=ALICE, sent=SENT)),
+        (wrapped(ME, "hello"), Said(ME, "hello", sent=SENT)),
         (wrapped(ROOM, "Welcome!", to=ROOM), Noticed("Welcome!")),
         (wrapped(ALICE, "x has left", extra=(STATUS,)), Noticed("x has left")),
         (wrapped(ALICE, "<b>hi</b>", "text/html"), Said(ALICE, "hi", sent=SENT)),

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from sylk.payload.conference_users import User
 from tests.cli.small_focus import SmallFocus
 from tests.cli.typist import Typist, in_room
 from tests.peers import DOMAIN, running_server
@@ -36,6 +37,26 @@ async def test_who_is_here() -> None:
         await alice.see_name("^Bo B$")
         assert alice.names == ["Alice", "Bo B"]
         assert "/who" not in "".join(alice.shown)
+
+
+async def test_no_name_drives_the_terminal_or_forges_a_line() -> None:
+    focus = SmallFocus()
+    focus.subject = "Tea\n12:00 * Bob has left\u202e"
+    focus.others = (User("sip:eve@a.test", "Eve\n12:00 Bob: I am out\x9b", "x" * 5000),)
+    alice = Typist()
+    async with running_server(application=focus) as server, in_room(server, "Alice", alice):
+        await alice.see("2 here")
+        alice.type("/who")
+        await alice.see("eve@a.test")
+        alice.type("/msg eve@a.test hello")
+        await alice.see("hello")
+    text = "\n".join(alice.shown)
+    assert "\u202e" not in text
+    assert "\x9b" not in text
+    assert "x" * 50 not in text
+    # What claims to be a line of its own is the rest of another one.
+    assert all(not line.startswith("12:00") for line in alice.shown)
+    assert sum("I am out" in line for line in alice.shown) == 1
 
 
 async def test_a_nickname_is_taken_refused_and_given_up() -> None:

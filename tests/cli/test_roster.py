@@ -124,6 +124,16 @@ def test_a_nickname_comes_before_the_display_name_of_another() -> None:
     assert roster_of(mallory, ALICE).find("Ali").address == "alice@example.com"
 
 
+def test_who_has_gone_is_known_until_somebody_here_has_the_name() -> None:
+    roster = roster_of(ALICE, BOB)
+    roster.take(info(ALICE, version=2))
+    assert roster.names() == ["Ali"]
+    assert roster.find("Bob").address == "bob@example.com"
+    assert roster.split("Bob 2h") == (roster.find("Bob"), "2h")
+    roster.take(info(ALICE, User("sip:new@example.com", "Bob"), version=3))
+    assert roster.find("Bob").address == "new@example.com"
+
+
 @pytest.mark.parametrize(
     ("text", "address", "rest"),
     [

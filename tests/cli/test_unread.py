@@ -11,14 +11,14 @@ SECOND = timedelta(seconds=1)
 
 
 def test_a_line_is_drawn_once_above_what_comes_while_the_keyboard_is_still() -> None:
-    unread = Unread(NOON)
-    assert unread.line_before(NOON + AWAY_AFTER - SECOND) is None
-    assert unread.line_before(NOON + AWAY_AFTER) == NOON
-    assert unread.line_before(NOON + 2 * AWAY_AFTER) is None
-    back = NOON + 3 * AWAY_AFTER
+    unread = Unread(10)
+    assert unread.line_before(9 + AWAY_AFTER) is None
+    assert unread.line_before(11 + AWAY_AFTER) == AWAY_AFTER + 1
+    assert unread.line_before(2 * AWAY_AFTER) is None
+    back = 3 * AWAY_AFTER
     unread.typed(back)
-    assert unread.line_before(back + SECOND) is None
-    assert unread.line_before(back + AWAY_AFTER) == back
+    assert unread.line_before(back + 1) is None
+    assert unread.line_before(back + AWAY_AFTER) == AWAY_AFTER
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,9 @@ def test_what_was_asked_for_is_of_the_past_for_a_while() -> None:
     past = Past(NOON)
     now = NOON + timedelta(hours=1)
     old, fresh = now - FRESH - SECOND, now - FRESH
+    answered = now + SECOND
     assert not past.holds(old, now)
     past.ask(now)
-    assert past.holds(old, now)
-    assert not past.holds(fresh, now)
+    assert past.holds(old, answered)
+    assert not past.holds(fresh, answered)
     assert not past.holds(old, now + REPLAY_TIME + SECOND)

@@ -126,7 +126,8 @@ class OpenRoom:
         self.listeners[participant] = self.chats[participant]
         broadcast = Broadcast()
         if missed.lost:
-            text = f"{missed.lost} earlier messages were said while you were away"
+            were = "message was" if missed.lost == 1 else "messages were"
+            text = f"{missed.lost} earlier {were} said while you were away"
             broadcast.add(notice(self.room.address, text, date_time()))
         for body in missed.take():
             broadcast.add(body)
@@ -153,7 +154,8 @@ class OpenRoom:
 
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
-        self.room.leave(participant)
+        for user in self.room.leave(participant):
+            self.info.changed(user)
         self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
