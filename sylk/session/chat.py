@@ -288,9 +288,8 @@ class Chat:
     async def set_nickname(self, nickname: str) -> int:
         """Ask a room for a nickname, or with an empty one give it up, and return the status.
 
-        That is 200 when it is ours and 408 without an answer within 30 s. For a room that has
-        `nickname` in its `chatroom`. Raises SessionEnded when there is nobody to ask, and
-        LocalProtocolError for a name with control characters or of more than 1023 octets.
+        That is 200 when it is ours, and 408 without an answer within 30 s. Raises SessionEnded when
+        there is nobody to ask, and LocalProtocolError for what is no name, or over 1023 octets.
         """
         await self._back.wait()
         if self.link is not None and not self.call.is_over:
