@@ -16,7 +16,7 @@ from sylk.payload.conference_info import ConferenceInfo
 from tests.end_to_end.hostile import is_well
 from tests.end_to_end.server import HOST, RunningServer
 from tests.end_to_end.undisturbed import undisturbed_chat
-from tests.end_to_end.wire_client import ROOM, WireClient
+from tests.end_to_end.wire_client import ROOM, Heard, WireClient
 from tests.end_to_end.wire_msrp import render_frame
 from tests.payload.documents import assert_valid
 
@@ -26,6 +26,9 @@ TEXT = "Content-Type: text/plain; charset=utf-8"
 DATE = "DateTime: 2026-11-21T07:35:47Z"
 MAX_NAME = 128
 """Characters of a display name that others see (sylk.session.identity)."""
+
+MAX_MEANWHILE = 2000
+"""Messages of others until what is waited for must have come."""
 
 ENTRY = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z]+ ")
 
@@ -74,14 +77,23 @@ def who_is_in(server: RunningServer, room: str = ROOM) -> ConferenceInfo:
     return ConferenceInfo.parse(notify.body)
 
 
+def heard_first(client: WireClient, what: str) -> Heard:
+    """Return the first message with this in its text, among what others say."""
+    for _ in range(MAX_MEANWHILE):
+        if what in (heard := client.hear_all()).text:
+            return heard
+    pytest.fail(f"{what!r} did not come")
+
+
 def texts_of_mallory(witness: WireClient, last: str) -> list[str]:
     """Return what was heard of her before `last`."""
     texts: list[str] = []
-    while (heard := witness.hear_all()).text != last:
-        if MALLORY in heard.sender:
+    for _ in range(MAX_MEANWHILE):
+        if MALLORY in (heard := witness.hear_all()).sender:
+            if heard.text == last:
+                return texts
             texts.append(heard.text)
-    assert MALLORY in heard.sender
-    return texts
+    pytest.fail(f"{last!r} did not come")
 
 
 def is_harmless(text: str) -> bool:
@@ -190,7 +202,7 @@ HOSTILE_NAMES = {
     "turned round": '"\u202ebob\u2066 <sip:eve@example.com>"',
     "line separators": '"bob\u2028bob\u2029bob\x85"',
     "markup": '"</display-text><user entity=\'sip:eve@example.com\'/>&amp;&lt;]]>"',
-    "an address": f'"alice <sip:alice@{HOST}>"',
+    "an address": f'"carol <sip:carol@{HOST}>"',
     "quotes": '"\\"\\\\\\" <sip:eve@example.com>"',
     "much of it": f'"{"n" * 7000}"',
     "marks": f'"{"a" + chr(0x301) * 400}"',
@@ -210,15 +222,13 @@ def test_a_hostile_display_name_forges_nothing(server: RunningServer, name: str)
             assert final.status == 400
         else:
             mallory.connect()
-            while "mallory@" not in (notice := witness.hear_all()).text:
-                pass
+            notice = heard_first(witness, "mallory@")
             assert f"<{LOBBY}>" in notice.sender
             assert is_harmless(notice.text)
             assert len(notice.text) < MAX_NAME + 100
             assert notice.text.endswith(f" <mallory@{HOST}> has joined the room")
             mallory.say("it is me")
-            while (heard := witness.hear()).text != "it is me":
-                pass
+            heard = heard_first(witness, "it is me")
             assert heard.sender.endswith(f"<{MALLORY}>")
             assert is_harmless(heard.sender)
             listed = {user.entity: user for user in who_is_in(server).users}
@@ -319,14 +329,12 @@ def test_a_room_of_a_hostile_name_is_a_room_and_no_file(server: RunningServer, n
             mallory.connect()
             carol.join()
             assert carol.send(cpim(f"From: <sip:{carol.address}>", content=b"in here")) == 200
-            while (heard := mallory.hear_all()).text != "in here":
-                assert is_harmless(heard.text.replace("\n", " "))
+            assert heard_first(mallory, "in here").sender == f"<sip:{carol.address}>"
             carol.leave()
             mallory.leave()
             # It was kept under this name.
             dave.join()
-            while dave.hear_all().text != "in here":
-                pass
+            assert heard_first(dave, "in here").sender == f"<sip:{carol.address}>"
             document = who_is_in(server, room)
             assert [user.entity for user in document.users] == [f"sip:{dave.address}"]
             dave.leave()

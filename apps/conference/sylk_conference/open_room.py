@@ -17,6 +17,9 @@ from sylk_conference.watching import Watchers
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
 
+MAX_CATCHING_UP = 1000
+"""Messages that are kept for a newcomer until he has what was said before."""
+
 MISSED_SIZE = 256 * 1024
 """Bytes of messages that are kept for somebody who is not listening."""
 
@@ -120,7 +123,7 @@ class OpenRoom:
     def enter(self, participant: Participant, chat: Chat) -> None:
         """Let somebody in, who is no listener yet."""
         self.chats[participant] = chat
-        self.silence(participant)
+        self.missed[participant] = Missed(MAX_CATCHING_UP, MISSED_SIZE)
         self.reporting.listen_to(participant, chat)
         self.changed(participant.user)
 
@@ -140,8 +143,13 @@ class OpenRoom:
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
+        body = notice(self.room.address, text, date_time())
+        broadcast.add(body)
         self.broadcast(broadcast, about)
+        for participant, missed in self.missed.items():
+            # Who holds the chat sees in the list who is here; who has just come was told who is.
+            if participant is not about and not participant.is_held:
+                missed.add(body)
 
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None
