@@ -83,8 +83,10 @@ def answers_to(client: WireClient, requests: list[bytes], method: str) -> list[S
 def test_a_thousand_subscriptions_of_one_source_are_a_hundred(server: RunningServer) -> None:
     with WireClient(server, "mallory", transport="tcp", source=FLOODER) as mallory:
         answers = answers_to(mallory, subscriptions(mallory, 1000), "SUBSCRIBE")
-        assert [answer.status for answer in answers] == [200] * SUBSCRIPTIONS + [503] * 900
-        assert all(int(answer["Retry-After"]) >= 1 for answer in answers[SUBSCRIPTIONS:])
+        refused = [answer for answer in answers if answer.status != 200]
+        assert len(refused) == len(answers) - SUBSCRIPTIONS
+        assert {answer.status for answer in refused} == {503}
+        assert all(int(answer["Retry-After"]) >= 1 for answer in refused)
         # The neighbour is told, and told again, what the flood lets nobody wait for.
         watching = Watching(server)
         watching.until(PEOPLE)
@@ -159,15 +161,16 @@ def test_a_storm_of_refer_makes_few_calls(server: RunningServer) -> None:
         assert {answer.status for answer in answers_to(mallory, one, "REFER")} == {202}
         many = [referring(mallory, f"sip:other{number}@{place}") for number in range(200)]
         statuses = [answer.status for answer in answers_to(mallory, many, "REFER")]
-        assert statuses == [202] * (RINGING - 1) + [503] * (200 - RINGING + 1)
+        assert statuses.count(202) == RINGING - 1
+        assert statuses.count(503) == 200 - RINGING + 1
         for target, status in (
             (f"sip:lobby@{HOST}", 482),
             (f"sip:conference-factory@{HOST}", 482),
             ("tel:+15551234", 416),
             (f"http://{HOST}/", 416),
         ):
-            answers = answers_to(mallory, [referring(mallory, target)] * 1, "REFER")
-            assert [answer.status for answer in answers] == [status]
+            again = [referring(mallory, target) for _ in range(20)]
+            assert {answer.status for answer in answers_to(mallory, again, "REFER")} == {status}
         called: dict[str, str] = {}
         while len(called) < RINGING:
             invite = victim.wire.request("INVITE")

@@ -201,7 +201,7 @@ HOSTILE_NAMES = {
     "C1 controls": '"bob\x9b2J"',
     "turned round": '"\u202ebob\u2066 <sip:eve@example.com>"',
     "line separators": '"bob\u2028bob\u2029bob\x85"',
-    "markup": '"</display-text><user entity=\'sip:eve@example.com\'/>&amp;&lt;]]>"',
+    "markup": "\"</display-text><user entity='sip:eve@example.com'/>&amp;&lt;]]>\"",
     "an address": f'"carol <sip:carol@{HOST}>"',
     "quotes": '"\\"\\\\\\" <sip:eve@example.com>"',
     "much of it": f'"{"n" * 7000}"',
