@@ -135,7 +135,11 @@ def _parser() -> argparse.ArgumentParser:
         help="have the messages carried by this relay: msrps://relay.example.com;tcp",
     )
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="to connect; default 10"
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="to connect, and to do so again; default 10",
     )
     parser.add_argument(
         "--linger",
