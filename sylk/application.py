@@ -10,6 +10,7 @@ that reads `self.settings` where it needs a value is up to date by itself.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -47,11 +48,20 @@ class Application:
     event_packages: ClassVar[tuple[str, ...]] = ()
     """The packages that can be subscribed to here; a SUBSCRIBE to any other is refused with 489."""
 
+    extensions: ClassVar[tuple[str, ...]] = ()
+    """The option tags that an INVITE may require here and nowhere else, such as
+    recipient-list-invite (RFC 5366); others refuse it with 420."""
+
     def __init__(self, settings: Any) -> None:
         """Take the settings, an instance of `settings_class`."""
         self.settings = settings
         self.address_settings: AddressSettings[Any] = AddressSettings(settings)
         """The settings of each address; the server gives them before the start."""
+        self.state_dir: Path | None = None
+        """Where it may keep files, a folder of its own; the server gives it before the start.
+
+        The folder need not exist yet. None without a server.
+        """
         self.logger = ApplicationLogger(self.name)
         self.user_agent: UserAgent | None = None
         """By which it calls, sends messages and subscribes; the server gives it before the start.

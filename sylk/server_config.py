@@ -32,7 +32,7 @@ from sylk.net.certificate import (
 from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
-from sylk.relay_config import relay_settings
+from sylk.relay_config import relay_settings, standing_relay
 from sylk.routing import RoutingTable
 from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
@@ -100,12 +100,16 @@ def build_config(raw: RawConfig) -> ServerConfig:
         settings = read[name].settings
         applications[name] = kind(settings)
         applications[name].address_settings = read[name].address_settings(settings)
+        applications[name].state_dir = server.spool_dir / name
     _check_tls(raw, sections.msrp, sections.tls)
     policy = admission_policy(raw, server, sections.sip, sections.tls)
     files = _certificate_files(server, sections.sip, sections.msrp, sections.tls)
     tls = None if files is None else _tls_contexts(files, sections.tls)
+    endpoint = _endpoint_settings(raw, sections, policy, tls)
+    tags = {tag for application in applications.values() for tag in application.extensions}
+    endpoint.extensions += tuple(sorted(tags))
     return ServerConfig(
-        _endpoint_settings(raw, sections, policy, tls),
+        endpoint,
         applications,
         routing,
         policy,
@@ -151,6 +155,7 @@ def _endpoint_settings(
         session_timer=_session_timer(raw, sip),
     )
     endpoint.msrp.relay = relay_settings(raw, sections.server, sip, msrp)
+    endpoint.standing_relay = standing_relay(raw, msrp)
     return endpoint
 
 

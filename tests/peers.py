@@ -45,6 +45,7 @@ Settings = Mapping[str, Mapping[str, object]]
 _LOOPBACK: Settings = {
     "SIP": {"local_ip": HOST, "local_udp_port": 0, "local_tcp_port": 0, "local_tls_port": "none"},
     "MSRP": {"local_ip": HOST, "local_tcp_port": 0, "local_tls_port": "none"},
+    "Conference": {"history": "no"},
 }
 
 
@@ -393,6 +394,8 @@ class SipPeer:
         self.host = host
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self._socket = trio.socket.socket(family(host), kind)
+        if transport != "udp":
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._remote = (host, port)
         self._buffer = b""
         self._waiting: list[SipMessage] = []

@@ -30,6 +30,7 @@ CONTENT_TYPE = "application/pidf+xml"
 NAMESPACE = "urn:ietf:params:xml:ns:pidf"
 DATA_MODEL_NAMESPACE = "urn:ietf:params:xml:ns:pidf:data-model"  # RFC 4479
 RPID_NAMESPACE = "urn:ietf:params:xml:ns:pidf:rpid"  # RFC 4480
+MAX_SIZE = 65536  # octets of a document; a larger one is refused
 
 _ID = re.compile("[A-Za-z_][A-Za-z0-9._-]*")
 _LANGUAGE = re.compile("[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -154,13 +155,13 @@ class Presence:
         return "".join(parts).encode()
 
     @classmethod
-    def parse(cls, data: bytes) -> Self:
-        """Read a document; what is not known is skipped.
+    def parse(cls, data: bytes, *, max_size: int = MAX_SIZE) -> Self:
+        """Read a document of at most `max_size` octets; what is not known is skipped.
 
         Raises RemoteProtocolError (400) for what is no presence document, and past a bound of
         `sylk.payload.xml`.
         """
-        root = read_document(data, NAMESPACE, "presence")
+        root = read_document(data, NAMESPACE, "presence", max_size=max_size)
         own = list(children(root, NAMESPACE))
         model = list(children(root, DATA_MODEL_NAMESPACE))
         return cls(

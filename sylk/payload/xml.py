@@ -15,14 +15,13 @@ word, so that one odd URI would blind everybody in a room. Hence `escape_uri`.
 """
 
 import re
-from collections.abc import Iterator
 
 from lxml import etree
 
 from sylk.errors import RemoteProtocolError
 
 MAX_SIZE = 1048576  # octets of a document; a larger one is refused
-MAX_ELEMENTS = 65536  # elements and comments; a document with more is refused
+MAX_ELEMENTS = 32768  # elements and comments; a document with more is refused
 MAX_ATTRIBUTES = 64  # attributes of one element; a document with more is refused
 MAX_DEPTH = 32  # elements inside each other; a deeper document is refused
 MAX_TEXT = 65536  # characters of one text or attribute; a document with a longer one is refused
@@ -94,13 +93,15 @@ def read_document(
     return root
 
 
-def children(element: Element, namespace: str) -> Iterator[tuple[str, Element]]:
-    """Yield (name, child) for the children of `element` that are of `namespace`, in order."""
+def children(element: Element, namespace: str) -> list[tuple[str, Element]]:
+    """Return (name, child) for the children of `element` that are of `namespace`, in order."""
     prefix = f"{{{namespace}}}"
-    for child in element:
-        tag = child.tag
-        if isinstance(tag, str) and tag.startswith(prefix):
-            yield tag[len(prefix) :], child
+    start = len(prefix)
+    return [
+        (tag[start:], child)
+        for child in element
+        if isinstance(tag := child.tag, str) and tag.startswith(prefix)
+    ]
 
 
 def text_of(element: Element) -> str:

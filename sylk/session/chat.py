@@ -68,6 +68,8 @@ class Chat:
         reported as delivered."""
         self.on_failure: Callable[[bytes, int, str], None] | None = None
         """Called with the Message-ID, status and reason of a message that was not delivered."""
+        self.on_over: Callable[[], None] | None = None
+        """Called when the session ends."""
         self.on_fan_out_answer: Callable[[bytes, int, str], None] | None = None
         """See `watch_fan_outs`."""
         self.session = session
@@ -111,10 +113,7 @@ class Chat:
 
     @property
     def chatroom(self) -> tuple[str, ...]:
-        """What the peer says of itself as a chat room: `nickname`, `private-messages` and others.
-
-        Empty where it says nothing, as anybody who is no room does (RFC 7701 section 8).
-        """
+        """What the peer says of itself as a chat room (RFC 7701 section 8); nobody else says any."""
         return () if self.peer is None else self.peer.chatroom
 
     @property
@@ -289,9 +288,8 @@ class Chat:
     async def set_nickname(self, nickname: str) -> int:
         """Ask a room for a nickname, or with an empty one give it up, and return the status.
 
-        That is 200 when it is ours and 408 without an answer within 30 s. For a room that has
-        `nickname` in its `chatroom`. Raises SessionEnded when there is nobody to ask, and
-        LocalProtocolError for a name with control characters or of more than 1023 octets.
+        That is 200 when it is ours, and 408 without an answer within 30 s. Raises SessionEnded when
+        there is nobody to ask, and LocalProtocolError for what is no name, or over 1023 octets.
         """
         await self._back.wait()
         if self.link is not None and not self.call.is_over:
@@ -370,6 +368,8 @@ class Chat:
         self._back.set()
         self._changed.set()
         self._room_again.set()
+        if self.on_over is not None:
+            self.on_over()
 
     # For this package
 

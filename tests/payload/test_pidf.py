@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
-from sylk.payload.pidf import Activity, Basic, Device, Note, Person, Presence, PresenceTuple
+from sylk.payload.pidf import (
+    MAX_SIZE,
+    Activity,
+    Basic,
+    Device,
+    Note,
+    Person,
+    Presence,
+    PresenceTuple,
+)
 from tests.corpora import corpus
 from tests.payload.documents import (
     ANY_TEXT,
@@ -142,7 +151,8 @@ def test_tuples_as_others_write_them(content: str, each: PresenceTuple) -> None:
 
 
 def test_what_is_refused() -> None:
-    for data in (b"", b"<presence/>", DOCUMENT.format("<tuple>").encode()):
+    large = DOCUMENT.format(" " * MAX_SIZE).encode()
+    for data in (b"", b"<presence/>", DOCUMENT.format("<tuple>").encode(), large):
         with pytest.raises(RemoteProtocolError) as caught:
             Presence.parse(data)
         assert caught.value.status == 400

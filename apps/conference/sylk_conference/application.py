@@ -12,35 +12,40 @@ Somebody whose network is gone leaves at once where that can be seen, and after 
 import secrets
 from collections.abc import Callable, Hashable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import trio
+
 from sylk.application import Application
+from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
+from sylk.settings import AddressSettings
 from sylk_conference.dial_out import DialOut
 from sylk_conference.factory import Factory
-from sylk_conference.info import About, RoomInfo
+from sylk_conference.history import HistoryLimits, HistoryStore
+from sylk_conference.info import RoomInfo
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Arrival, Participant, key_of
-from sylk_conference.permissions import ParticipantsInvite, Permissions
+from sylk_conference.permissions import ByPolicy, Permissions
+from sylk_conference.policy import Asker, RoomPolicy
 from sylk_conference.presence import PresenceWatching
+from sylk_conference.recipients import call_recipients, recipients_of
 from sylk_conference.referrals import Referrals
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
-from sylk_conference.rooms import Rooms
-from sylk_conference.settings import ConferenceSettings
+from sylk_conference.room_history import RoomHistory
+from sylk_conference.rooms import ROOM_NAME, Rooms
+from sylk_conference.settings import ConferenceSettings, RoomSettings
 from sylk_conference.visit import Visit
 from sylk_conference.watching import Watchers
 
-CHATROOM = ("private-messages",)
-ROOM_NAME = "Conference Room"
-
-NOTIFY_INTERVAL = 1.0
-"""Seconds between two documents that tell the state of a room."""
-
+_NOT_ALLOWED = 405
 _NOT_OPEN = 480
 
 
@@ -50,15 +55,17 @@ class Conference(Application):
     name = "conference"
     settings_class = ConferenceSettings
     settings: ConferenceSettings
+    address_settings_class = RoomSettings
     event_packages = ("conference", "presence")
+    extensions = ("recipient-list-invite",)
 
     def __init__(self, settings: ConferenceSettings) -> None:
         super().__init__(settings)
-        self._rooms = Rooms(settings, self._open)
-        self._presence = PresenceWatching(self._rooms, NOTIFY_INTERVAL, self._set_alarm)
+        self._rooms = Rooms(self.address_settings, settings.max_rooms, self._open)
+        self._presence = PresenceWatching(self._rooms, settings.notify_interval, self._set_alarm)
         self._rooms.on_changed = self._presence.changed
         self._factory = Factory(settings.factory, secrets.randbelow)
-        self._dial_out = DialOut(self._rooms, settings, CHATROOM, self.logger, self.event_packages)
+        self._dial_out = DialOut(self._rooms, settings, self.logger, self.event_packages)
         self._referrals = Referrals(
             self._rooms,
             self._dial_out,
@@ -66,12 +73,19 @@ class Conference(Application):
             self.permissions_of,
             self.logger,
         )
+        self._history: HistoryStore | None = None
         self._stack = AsyncExitStack()
+        self._nursery: trio.Nursery | None = None
 
     async def __aenter__(self) -> Self:
         """Start."""
         self._dial_out.user_agent = self.user_agent
+        self._rooms.reconfigure(self.address_settings, self.settings.max_rooms)
+        self._nursery = await self._stack.enter_async_context(trio.open_nursery())
+        self._stack.callback(self._nursery.cancel_scope.cancel)
+        self._open_history()
         await self._stack.enter_async_context(self._dial_out)
+        self._rooms.open_permanent()
         return self
 
     async def __aexit__(
@@ -82,6 +96,40 @@ class Conference(Application):
     ) -> None:
         """End the calls of the rooms."""
         await self._stack.__aexit__(kind, error, traceback)
+
+    def reconfigure(
+        self, settings: ConferenceSettings, address_settings: AddressSettings[RoomSettings]
+    ) -> None:
+        """Take other settings for all rooms, those that are open too."""
+        super().reconfigure(settings, address_settings)
+        self._open_history()
+        self._presence.reconfigure(settings.notify_interval)
+        self._rooms.reconfigure(address_settings, settings.max_rooms)
+
+    def _open_history(self) -> None:
+        """Begin to keep what is said, as soon as some room wants that."""
+        kinds = [self.address_settings.default, *self.address_settings.own.values()]
+        wanted = any(one.history for one in kinds)
+        if self._nursery is None or self._history is not None or self.state_dir is None:
+            return
+        if wanted:
+            self._history = self._make_history(self.state_dir)
+            self._nursery.start_soon(self._history.run)
+            for open_room in self._rooms:
+                open_room.history.store = self._history
+
+    def _make_history(self, folder: Path) -> HistoryStore:
+        settings = self.settings
+        limits = HistoryLimits(
+            age=settings.history_age or 0, count=settings.history_count, size=settings.history_size
+        )
+
+        def limits_of(room: str) -> HistoryLimits:
+            own = self.address_settings.of(room)
+            return replace(limits, age=own.history_age or 0, count=own.history_count)
+
+        path = folder / "history.db"
+        return HistoryStore(path, limits, self.logger, limits_of=limits_of)
 
     @property
     def room_count(self) -> int:
@@ -103,18 +151,45 @@ class Conference(Application):
         if not self._rooms.can_replace(replaced):
             # A seat holds one: the next who wants it needs one of his own.
             replaced = None
+        asker = self._asker(invitation, address)
+        seats = 0 if replaced is not None else self._rooms.seats_in(address)
+        denial = self._rooms.policy_of(address).may_enter(asker, trio.current_time(), seats)
+        if denial is not None:
+            self.logger.info("%s may not enter: %s", invitation.sender.uri, denial.reason)
+            await invitation.reject(denial.status)
+            return
         if replaced is None and (status := self._rooms.refusal(address)) is not None:
             await invitation.reject(status)
             return
+        try:
+            permissions = self.permissions_of(address)
+            uris = recipients_of(invitation, permissions, self.settings.max_recipients)
+        except RemoteProtocolError as error:
+            self.logger.info("refused the list of %s: %s", invitation.sender.uri, error)
+            await invitation.reject(error.status)
+            return
         with self._rooms.seat(address, invitation.call, replaced) as open_room:
+            features = open_room.room.policy.features
+            if self._calls_factory(invitation):
+                self._rooms.find_by_name(address)
             async with invitation.accept(
-                focus=True, chatroom=CHATROOM, local=address, streams=True, allow_join=True
+                focus=True, chatroom=features, local=address, streams=True, allow_join=True
             ) as chat:
-                await self._take_part(open_room, chat)
+                call_recipients(self._rooms, self._dial_out, open_room, chat, permissions, uris)
+                await self._take_part(open_room, chat, asker)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
         """Tell who is in a room, or whether it is open."""
-        address = _room_at(str(subscription.request_uri.aor))
+        if self._factory.is_named(subscription.request_uri.user):
+            await subscription.reject(_NOT_ALLOWED)
+            return
+        address = self._room_at(subscription)
+        asker = self._asker(subscription, address)
+        denial = self._rooms.policy_of(address).may_subscribe(asker, trio.current_time())
+        if denial is not None:
+            self.logger.info("%s may not subscribe: %s", subscription.sender.uri, denial.reason)
+            await subscription.reject(denial.status)
+            return
         if (subscription.event or "").lower() == "presence":
             await self._presence.accept(address, subscription)
             return
@@ -127,11 +202,17 @@ class Conference(Application):
     async def handle_referral(self, referral: ReferralRequest) -> None:
         """Have somebody called into a room, or put out of it."""
         place = self._rooms.place_of(referral.call)
-        await self._referrals.handle(referral, place or _room_at(str(referral.request_uri.aor)))
+        await self._referrals.handle(referral, place or self._room_at(referral))
 
-    def permissions_of(self, _address: Address) -> Permissions:
+    def permissions_of(self, address: Address) -> Permissions:
         """Return who may have others called into the room of an address, or put out of it."""
-        return ParticipantsInvite()
+        return ByPolicy(self._rooms.policy_of(address), trio.current_time())
+
+    def _asker(self, request: Invitation | SubscriptionRequest, address: Address) -> Asker:
+        """Return who asks for something, as the policy of a room wants to know him."""
+        key, open_room = key_of(request.sender), self._rooms.get(address)
+        is_here = open_room is not None and key in open_room.calls.values()
+        return Asker(key, request.source[0], is_here)
 
     def _place_of(self, invitation: Invitation) -> Address:
         """Return the room that an invitation leads to: that of the call that it names, or its own.
@@ -139,29 +220,52 @@ class Conference(Application):
         The room of another call is known by the address of that one.
         """
         place = self._rooms.place_of(invitation.replaces or invitation.joins)
-        return place or _room_at(str(invitation.request_uri.aor))
+        if place is None and self._calls_factory(invitation):
+            place = _address(self._factory.new_room(str(invitation.request_uri.aor)))
+        return place or self._room_at(invitation)
 
-    async def _take_part(self, open_room: OpenRoom, chat: Chat) -> None:
+    def _calls_factory(self, invitation: Invitation) -> bool:
+        is_named = self._factory.is_named(invitation.request_uri.user)
+        return is_named and not (invitation.replaces or invitation.joins)
+
+    def _room_at(self, request: Invitation | SubscriptionRequest | ReferralRequest) -> Address:
+        uri = request.request_uri
+        return self._rooms.made(uri.user) or _address(str(uri.aor))
+
+    async def _take_part(self, open_room: OpenRoom, chat: Chat, asker: Asker) -> None:
         if not chat.takes_cpim:
             # Only an answer that comes in the ACK is seen as late as here.
             self.logger.info("%s takes no message/cpim", chat.remote.uri)
             return
-        arrival = Arrival(datetime.now(UTC), contact=chat.call.contact)
+        now = datetime.now(UTC)
+        arrival = Arrival(now, contact=chat.call.contact, source=asker.source)
         await Visit(open_room, chat, arrival, self.logger).run()
 
-    def _open(self, address: Address) -> OpenRoom:
+    def _open(self, address: Address, policy: RoomPolicy) -> OpenRoom:
         chats: dict[Participant, Chat] = {}
+        listeners: dict[Participant, Chat] = {}
         settings, key = self.settings, key_of(address)
         reporting = Reporting(
             settings.success_reports,
             settings.report_timeout,
             chats,
+            listeners,
             partial(self._set_alarm, ("reports", key)),
         )
-        room = Room(address)
-        info = RoomInfo(room, About(maximum_user_count=settings.max_participants))
-        watchers = Watchers(info, NOTIFY_INTERVAL, partial(self._set_alarm, ("watchers", key)))
-        return OpenRoom(room, chats, reporting, info, watchers)
+        room = Room(address, policy)
+        info = RoomInfo(room)
+        of_room = policy.settings
+        watchers = Watchers(
+            info,
+            of_room.notify_interval,
+            partial(self._set_alarm, ("watchers", key)),
+            partial_state=of_room.partial_notifications,
+        )
+        history = RoomHistory(room, self._history)
+        set_alarm = partial(self._set_alarm, ("notifications", key))
+        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, set_alarm)
+        open_room.on_put_out = partial(self._dial_out.cancel, open_room)
+        return open_room
 
     def _set_alarm(
         self, key: Hashable, deadline: float | None, ring: Callable[[float], None]
@@ -170,5 +274,5 @@ class Conference(Application):
         self.user_agent.set_alarm((self.name, key), deadline, ring)
 
 
-def _room_at(uri: str) -> Address:
+def _address(uri: str) -> Address:
     return Address(uri, ROOM_NAME)

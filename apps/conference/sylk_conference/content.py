@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from sylk.errors import RemoteProtocolError
 from sylk.payload.content_type import ContentType
 from sylk.payload.cpim_envelope import wrapped_content_type
+from sylk_conference.commands import COMMAND_TYPE
+from sylk_conference.policy import Denial
 
 ANY_TYPE = ("*",)
 """The patterns of a room in which everything may be said that somebody can take."""
@@ -40,9 +42,9 @@ def check_content(
     not UTF-8; RemoteProtocolError (400) for what is no type.
     """
     content_type = wrapped_content_type(body, header_end)
-    if content_type not in _USUAL_TYPES or types is not ANY_TYPE:
+    if content_type not in _USUAL_TYPES or types != ANY_TYPE:
         parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
-        if not parsed.matches(types):
+        if not parsed.matches(types) and not content_type.startswith(COMMAND_TYPE):
             raise Refusal(f"{parsed} is not passed on here", _UNWANTED, as_report=True)
     # COMPAT: content that is not UTF-8, or that its charset does not fit, ends the session of
     # deployed clients that get it.
@@ -63,3 +65,9 @@ def _fits_charset(body: bytes, header_end: int, content_type: bytes) -> bool:
     parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
     charset = (parsed.params.get("charset") or _UTF_8[0]).lower()
     return charset in _UTF_8 or (charset in _LIKE_ASCII and body[header_end:].isascii())
+
+
+def check(denial: Denial | None) -> None:
+    """Raise Refusal where the policy denies something."""
+    if denial is not None:
+        raise Refusal(denial.reason, denial.status)

@@ -5,7 +5,7 @@ whom a document names. A client that has gone is listed beside those with which 
 still here. No I/O, no clock, no tasks.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sylk.payload.conference_changes import difference
 from sylk.payload.conference_info import (
@@ -27,21 +27,13 @@ from sylk.payload.conference_info import User as ListedUser
 from sylk_conference.people import Participant, User
 from sylk_conference.room import Room
 
+HOST = "Sylk"
+"""Who hosts the room, to its people."""
+
 MAX_DEPARTED = 4
 """Clients of one person that are listed though they have gone; the oldest is forgotten."""
 
 _DIRECTIONS = {status.value: status for status in MediaStatus}
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What is said of a room beside who is in it."""
-
-    display_text: str = "Ad-hoc conference"
-    subject: str = ""
-    free_text: str = ""
-    maximum_user_count: int | None = None
-    is_locked: bool = False
 
 
 class RoomInfo:
@@ -49,12 +41,15 @@ class RoomInfo:
 
     content_type = CONTENT_TYPE
 
-    def __init__(self, room: Room, about: About) -> None:
-        self.about = about
+    def __init__(self, room: Room) -> None:
         self._room = room
         self._listed: dict[User, ListedUser] = {}
         self._departed: dict[User, list[Endpoint]] = {}
         self._last: ConferenceInfo | None = None
+
+    def all_changed(self) -> None:
+        """Take it that something about everybody may have changed."""
+        self._listed.clear()
 
     def changed(self, user: User) -> None:
         """Take it that something about a person has changed."""
@@ -85,19 +80,20 @@ class RoomInfo:
         return document.render(), difference(last, document).render()
 
     def _document(self, version: int) -> ConferenceInfo:
-        address, about, people = self._room.address, self.about, self._room.people
+        address, policy, people = self._room.address, self._room.policy, self._room.people
+        settings = policy.settings
+        uri = address.uri
         return ConferenceInfo(
-            entity=address.uri,
+            entity=uri,
             version=version,
             description=ConferenceDescription(
-                display_text=about.display_text,
-                subject=about.subject,
-                free_text=about.free_text or None,
-                conf_uris=(UriEntry(address.uri, purpose="participation"),),
-                maximum_user_count=about.maximum_user_count,
+                display_text=settings.description or uri.partition(":")[2],
+                subject=policy.subject,
+                conf_uris=(UriEntry(uri, purpose="participation"),),
+                maximum_user_count=settings.max_participants,
             ),
-            host_info=HostInfo(display_text=about.free_text or None),
-            conference_state=ConferenceState(len(people), len(people) > 0, about.is_locked),
+            host_info=HostInfo(display_text=HOST),
+            conference_state=ConferenceState(len(people), len(people) > 0, policy.is_locked),
             users=tuple([self._listed.get(user) or self._list(user) for user in people]),
         )
 
@@ -115,7 +111,7 @@ class RoomInfo:
             endpoints.append(replace(endpoint, entity=entity))
         shown = self._listed[user] = ListedUser(
             entity=user.address.uri,
-            display_text=user.nickname or user.address.display_name or None,
+            display_text=user.shown_name or None,
             nickname=user.nickname or None,
             roles=user.roles,
             endpoints=tuple(endpoints),
@@ -132,7 +128,7 @@ class RoomInfo:
             status = EndpointStatus.MUTED_VIA_FOCUS
         return Endpoint(
             entity=arrival.contact or participant.address.uri,
-            display_text=user.nickname or participant.address.display_name or None,
+            display_text=user.shown_name or None,
             referred=brought,
             status=status,
             joining_method=JoiningMethod(arrival.method),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from sylk.errors import RemoteProtocolError
 from sylk.session import Chat, IncomingStream, MessagePiece, StreamBroadcast
+from sylk_conference.content import check
 from sylk_conference.fates import Fate
 from sylk_conference.passage import Passage
 from sylk_conference.people import Participant
+from sylk_conference.policy import Denial
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
 
@@ -45,8 +47,13 @@ class LargeMessages:
         self._reporting = reporting
         self._sendings: dict[IncomingStream, _Sending] = {}
 
-    def take(self, piece: MessagePiece, now: bytes) -> RemoteProtocolError | None:
-        """Pass a piece on; returns why the message was refused, if it was just now."""
+    def take(
+        self, piece: MessagePiece, now: bytes, denial: Denial | None = None
+    ) -> RemoteProtocolError | None:
+        """Pass a piece on; returns why the message was refused, if it was just now.
+
+        A `denial` is why nothing of this sender is passed on.
+        """
         stream = piece.stream
         if piece.is_aborted:
             self._give_up(stream)
@@ -58,6 +65,9 @@ class LargeMessages:
                 return None
             passage = self._passages[stream] = Passage(self._room, self._sender, stream.total)
         try:
+            check(denial)
+            reached = max(stream.total or 0, piece.start + len(piece.body))
+            check(self._room.policy.takes_size(reached))
             ready = passage.take(piece.start, piece.body, now, complete=piece.is_complete)
         except RemoteProtocolError as error:
             self._give_up(stream)

@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from precis_i18n import get_profile
@@ -61,6 +62,9 @@ class _Names:
 
     def others_have(self, key: bytes, form: str) -> bool:
         return any(other != key for other in self._bearers.get(form, ()))
+
+    def bearers(self, forms: Iterable[str]) -> set[bytes]:
+        return {key for form in forms for key in self._bearers.get(form, ())}
 
 
 @dataclass(slots=True)
@@ -156,6 +160,10 @@ class Nicknames:
         is_disguise = any(self._owners.get(form, key) != key for form in _forms(name))
         return "" if is_disguise else name
 
+    def namesakes(self, nickname: str) -> set[bytes]:
+        """Return whose display name passes for a nickname, so that `name_of` depends on it."""
+        return self._display_names.bearers(_forms(nickname))
+
     def owner_of(self, nickname: str) -> bytes | None:
         """Return who has a nickname, written in any letter case and width; None if nobody."""
         compared = _compared(nickname)
@@ -176,6 +184,9 @@ class Nicknames:
             raise self._too_long()
         if not _is_seen(shown):
             raise RemoteProtocolError("a nickname that cannot be seen", MALFORMED)
+        # COMPAT: deployed clients take what follows the first one for the address.
+        if "<" in shown or ">" in shown:
+            raise RemoteProtocolError("a nickname with angle brackets", MALFORMED)
         return shown
 
     def _too_long(self) -> RemoteProtocolError:
@@ -195,12 +206,13 @@ def _compared(name: str) -> str:
         return " ".join(unicodedata.normalize("NFKC", name).lower().split())
 
 
-def _forms(name: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def _forms(name: str) -> frozenset[str]:
     """Return the forms of which two names that are the same, or look alike, have one in common."""
     name = name[:_READ_LENGTH]
     visible = "".join(each for each in name if unicodedata.category(each)[0] != "C")
     shown = " ".join(unicodedata.normalize("NFKC", visible).split())
-    return {form for form in (_compared(name), *looks_of(shown)) if form}
+    return frozenset(form for form in (_compared(name), *looks_of(shown)) if form)
 
 
 def _is_seen(name: str) -> bool:

@@ -1,6 +1,7 @@
 """What the room itself says: the welcome, and who came and went."""
 
 from sylk.payload.cpim import Address, CpimMessage
+from sylk_conference.display_names import shown_name
 
 # COMPAT: clients show a message with this header as a notice, not as somebody's words.
 _STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
@@ -10,12 +11,21 @@ _NAMES_IN_WELCOME = 10
 
 def name_of(address: Address) -> str:
     """Return a person as a notice names him: display name and address, or the address alone."""
-    uri = address.uri.partition(":")[2]
-    return f"{address.display_name} <{uri}>" if address.display_name else uri
+    uri, name = address.uri.partition(":")[2], shown_name(address.display_name)
+    return f"{name} <{uri}>" if name else uri
 
 
-def welcome(room: Address, others: list[Address], date_time: str) -> bytes:
-    """Return the message/cpim that greets a newcomer and tells who else is here."""
+def welcome(
+    room: Address,
+    others: list[Address],
+    date_time: str,
+    subject: str = "",
+    kept: float | None = 0,
+) -> bytes:
+    """Return the message/cpim that greets a newcomer and tells who else is here.
+
+    `kept` is for how many seconds what is said is kept, None for ever.
+    """
     if not others:
         text = "Welcome! You are the first one here."
     else:
@@ -23,6 +33,11 @@ def welcome(room: Address, others: list[Address], date_time: str) -> bytes:
         more = len(others) - _NAMES_IN_WELCOME
         text = f"Welcome! Here already: {names}" + (f" and {more} more." if more > 0 else ".")
     text += f" Others join at {room.uri.partition(':')[2]}"
+    if subject:
+        text += f"\nSubject: {subject}"
+    if kept is None or kept > 0:
+        time = "" if kept is None else f" for {_duration(kept)}"
+        text += f"\nWhat is said to all is kept{time}, for those who come later."
     return CpimMessage.compose(
         room, room, text.encode(), "text/plain; charset=utf-8", date_time
     ).render()
@@ -33,3 +48,11 @@ def notice(room: Address, text: str, date_time: str) -> bytes:
     return CpimMessage.compose(
         room, room, text.encode(), "text/plain; charset=utf-8", date_time, [_STATUS]
     ).render()
+
+
+def _duration(seconds: float) -> str:
+    for length, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        count = round(seconds / length)
+        if seconds >= length:
+            return f"a {name}".replace("a hour", "an hour") if count == 1 else f"{count} {name}s"
+    return "less than a minute"

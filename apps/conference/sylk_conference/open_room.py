@@ -1,26 +1,31 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
+from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
+from sylk_conference.aggregation import Aggregation, SetAlarm
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
 from sylk_conference.people import Participant, User
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
+from sylk_conference.room_history import RoomHistory
 from sylk_conference.watching import Watchers
 
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
 
-MISSED_MESSAGES = 100
-"""Messages that are kept for somebody who holds the chat."""
-
 MISSED_SIZE = 256 * 1024
-"""Bytes of messages that are kept for somebody who holds the chat."""
+"""Bytes of messages that are kept for somebody who is not listening."""
+
+NEWCOMER_MESSAGES = 1000
+"""Messages that are kept for somebody who is sent first what was said before he came."""
+
+_REMOVED = 403
 
 
 def date_time() -> str:
@@ -34,12 +39,21 @@ class OpenRoom:
 
     room: Room
     chats: dict[Participant, Chat]
+    """Of everybody who is here."""
+    listeners: dict[Participant, Chat]
+    """Of those who are sent what is said: all but who holds the chat, or catches up first."""
     reporting: Reporting
     info: RoomInfo
+    history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
-    held: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
-    """Those who hold the chat, and what they have missed."""
+    set_alarm: InitVar[SetAlarm]
+    """By which notifications that were gathered are sent."""
+    aggregation: Aggregation = field(init=False)
+    missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
+    """What the others, who are no listeners now, have missed."""
+    newcomers: set[Participant] = field(default_factory=set[Participant])
+    """Those who are still to be sent what was said before they came."""
     on_changed: Callable[[], None] | None = None
     """Called when people come or go."""
     seats: int = 0
@@ -48,20 +62,25 @@ class OpenRoom:
     """How many of these are being called, and have not answered yet."""
     calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
     """The sessions that are here or on their way in, each with user@host of its person."""
+    on_put_out: Callable[[bytes, str], bool] | None = None
+    """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
+
+    def __post_init__(self, set_alarm: SetAlarm) -> None:
+        self.aggregation = Aggregation(set_alarm, self.send)
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
         broadcast.send_to(
-            chat for participant, chat in self.chats.items() if participant is not sender
+            chat for participant, chat in self.listeners.items() if participant is not sender
         )
 
-    def keep_for_held(
-        self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
+    def keep_for_absent(
+        self, body: bytes, sender: Participant | None, recipients: Sequence[Participant] | None
     ) -> None:
-        """Keep a message for those of its recipients who are on hold."""
-        for participant, missed in self.held.items():
+        """Keep a message for those of its recipients who are not listening."""
+        for participant, missed in self.missed.items():
             if participant is not sender and (recipients is None or participant in recipients):
                 missed.add(body)
 
@@ -72,50 +91,138 @@ class OpenRoom:
         if self.on_changed is not None:
             self.on_changed()
 
+    def reconfigured(self) -> None:
+        """Take it that the settings of the room are others."""
+        room, settings = self.room, self.room.policy.settings
+        for user in room.people:
+            room.give_roles(user)
+        self.watchers.interval = settings.notify_interval
+        self.watchers.partial_state = settings.partial_notifications
+        self.info.all_changed()
+        self.watchers.changed()
+
     def hold(self, participant: Participant, held: bool) -> None:
         """Send nothing to somebody for now, or what he has missed and then everything."""
         peer = self.chats[participant].peer
         participant.direction = "sendrecv" if peer is None else peer.direction
         self.changed(participant.user)
         if held:
-            self.held[participant] = Missed(MISSED_MESSAGES, MISSED_SIZE)
-            return
-        missed = self.held.pop(participant, None)
+            self.silence(participant)
+        elif participant not in self.newcomers:
+            self.resume(participant)
+
+    def silence(self, participant: Participant) -> None:
+        """Send nothing to somebody until he resumes, but keep it for him."""
+        self.listeners.pop(participant, None)
+        if participant not in self.missed:
+            count = self.room.policy.settings.missed_messages
+            self.missed[participant] = Missed(count, MISSED_SIZE)
+
+    def resume(self, participant: Participant) -> None:
+        """Send somebody what he has missed, and from now on everything."""
+        missed = self.missed.pop(participant, None)
         if missed is None:
             return
+        self.listeners[participant] = self.chats[participant]
         broadcast = Broadcast()
         if missed.lost:
-            text = f"{missed.lost} earlier messages were said while you held the chat"
+            were = "message was" if missed.lost == 1 else "messages were"
+            text = f"{missed.lost} earlier {were} said while you were away"
             broadcast.add(notice(self.room.address, text, date_time()))
         for body in missed.take():
             broadcast.add(body)
         if len(broadcast):
             self.whisper(broadcast, [participant])
 
+    def enter(self, participant: Participant, chat: Chat) -> None:
+        """Let somebody in, who is no listener yet."""
+        self.chats[participant] = chat
+        self.newcomers.add(participant)
+        self.missed[participant] = Missed(NEWCOMER_MESSAGES, MISSED_SIZE)
+        self.reporting.listen_to(participant, chat)
+        self.changed(participant.user)
+
+    def catch_up(self, participant: Participant, earlier: Sequence[bytes]) -> None:
+        """Send a newcomer what was said before he came, and from now on everything.
+
+        If he holds the chat, he is sent all that when he does not any more.
+        """
+        self.newcomers.discard(participant)
+        self.missed[participant].precede(earlier)
+        if not self.chats[participant].is_held:
+            self.resume(participant)
+
+    def leave(self, participant: Participant) -> None:
+        """Let somebody out."""
+        for user in self.room.leave(participant):
+            self.info.changed(user)
+        self.newcomers.discard(participant)
+        del self.chats[participant]
+        self.listeners.pop(participant, None)
+        self.missed.pop(participant, None)
+
     def whisper(self, broadcast: Broadcast, recipients: Iterable[Participant]) -> None:
-        """Send to these alone."""
-        broadcast.send_to(self.chats[participant] for participant in recipients)
+        """Send to these alone, as far as they listen."""
+        listeners = self.listeners
+        broadcast.send_to(listeners[one] for one in recipients if one in listeners)
 
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
+        body = notice(self.room.address, text, date_time())
+        self.keep_for_absent(body, about, None)
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
+        broadcast.add(body)
         self.broadcast(broadcast, about)
+
+    def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
+        """Say something in the name of the room to these alone."""
+        self._send(notice(self.room.address, text, date_time()), participants)
+
+    def send(self, user: User, content_type: str, content: bytes) -> None:
+        """Send something to one person in the name of the room."""
+        to = user.shown_address
+        message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        self._send(message.render(), user.participants)
+
+    def _send(self, body: bytes, participants: Sequence[Participant]) -> None:
+        self.keep_for_absent(body, None, participants)
+        broadcast = Broadcast()
+        broadcast.add(body)
+        self.whisper(broadcast, participants)
+
+    def put_out(self, key: bytes, reason: str, by: str) -> bool:
+        """Put somebody, by his user@host, out with all his clients, and tell him why.
+
+        `by` is the URI of who wants it. Whoever is being called is called no more. Returns whether
+        there was anything to do.
+        """
+        is_called = self.on_put_out is not None and self.on_put_out(key, reason)
+        user = self.room.people.get(key)
+        if user is not None:
+            self.tell_some(reason, user.participants)
+            for participant in user.participants:
+                participant.removed_by = by
+        calls = [call for call, person in self.calls.items() if person == key]
+        for call in calls:
+            call.hang_up(reason, _REMOVED)
+        return bool(calls) or is_called
 
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None
     ) -> dict[Chat, Participant]:
         """Return these, or everybody but the sender for None, by their chats."""
+        listeners = self.listeners
         if recipients is None:
-            return {chat: one for one, chat in self.chats.items() if one is not sender}
-        return {self.chats[participant]: participant for participant in recipients}
+            return {chat: one for one, chat in listeners.items() if one is not sender}
+        return {listeners[one]: one for one in recipients if one in listeners}
 
     def close(self) -> None:
         """Tell nothing any more: nobody is here."""
         self.reporting.close()
         self.watchers.end()
+        self.aggregation.close()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""
-        behind = [chat for chat in self.chats.values() if chat.backlog > PACE_BYTES]
+        behind = [chat for chat in self.listeners.values() if chat.backlog > PACE_BYTES]
         return behind if 2 * len(behind) > len(self.chats) else []

@@ -41,6 +41,8 @@ class Arrival:
     """The URI of the client, its Contact."""
     referred_by: str = ""
     """The URI of who brought him in, empty for one who came of his own accord."""
+    source: str = ""
+    """The IP address that his INVITE came from; empty for one whom the room has called."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +54,8 @@ class User:
     address: Address
     """As he was named when he came."""
     nickname: str = ""
+    shown_name: str = ""
+    """By what name the others see him; empty where his address alone tells who he is."""
     roles: tuple[str, ...] = ("participant",)
     """What he is in the room (RFC 4575 section 5.6.3)."""
     participants: list["Participant"] = field(default_factory=list["Participant"])
@@ -59,8 +63,8 @@ class User:
 
     @property
     def shown_address(self) -> Address:
-        """By what name the others see him: his nickname comes before his display name."""
-        return Address(self.address.uri, self.nickname or self.address.display_name)
+        """Who the others see."""
+        return Address(self.address.uri, self.shown_name)
 
 
 @dataclass(slots=True, eq=False)
@@ -128,7 +132,7 @@ class People:
             user, address, b"", key_of(claimed or address), arrival or Arrival()
         )
         user.participants.append(participant)
-        _name(participant)
+        self.rename(user, user.nickname, user.shown_name or address.display_name)
         return participant
 
     def leave(self, participant: Participant) -> None:
@@ -139,14 +143,9 @@ class People:
         if not user.participants:
             self._users.pop(user.key, None)
 
-    def rename(self, user: User, nickname: str) -> None:
-        """Give somebody another nickname, on all his clients; an empty one takes it away."""
-        user.nickname = nickname
+    def rename(self, user: User, nickname: str, shown_name: str) -> None:
+        """Let somebody be called otherwise, on all his clients."""
+        user.nickname, user.shown_name = nickname, shown_name
         for participant in user.participants:
-            _name(participant)
-
-
-def _name(participant: Participant) -> None:
-    name = participant.user.nickname or participant.address.display_name
-    shown = Address(participant.address.uri, name)
-    participant.from_line = b"From: " + shown.render().encode("utf-8", "replace")
+            shown = Address(participant.address.uri, shown_name)
+            participant.from_line = b"From: " + shown.render().encode("utf-8", "replace")

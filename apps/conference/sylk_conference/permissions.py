@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sylk.payload.cpim import Address
 from sylk_conference.people import key_of
+from sylk_conference.policy import Asker, RoomPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Referrer:
 class Permissions(Protocol):
     """What a room allows."""
 
-    def may_invite(self, referrer: Referrer) -> bool:
-        """Tell whether the room calls others for him."""
+    def may_invite(self, referrer: Referrer, target: bytes) -> bool:
+        """Tell whether the room calls `target`, which is user@host, for him."""
         ...
 
     def may_remove(self, referrer: Referrer, target: bytes) -> bool:
@@ -38,13 +39,21 @@ class Permissions(Protocol):
         ...
 
 
-class ParticipantsInvite:
-    """Who is here may invite; everybody may put out his own clients, and nobody others."""
+class ByPolicy:
+    """Lets the policy of a room decide."""
 
-    def may_invite(self, referrer: Referrer) -> bool:
+    def __init__(self, policy: RoomPolicy, now: float) -> None:
+        self._policy = policy
+        self._now = now
+
+    def may_invite(self, referrer: Referrer, target: bytes) -> bool:
         """Tell whether the room calls others for him."""
-        return referrer.is_here
+        return self._policy.may_invite(_asker(referrer), target, self._now) is None
 
     def may_remove(self, referrer: Referrer, target: bytes) -> bool:
         """Tell whether he may put out `target`, which is user@host."""
-        return referrer.key == target
+        return self._policy.may_remove(_asker(referrer), Asker(target), self._now) is None
+
+
+def _asker(referrer: Referrer) -> Asker:
+    return Asker(referrer.key, referrer.source, referrer.is_here)

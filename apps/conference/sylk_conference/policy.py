@@ -13,6 +13,7 @@ somebody in.
 from dataclasses import dataclass
 
 from sylk.payload.content_type import matches_any
+from sylk_conference.display_names import harmless
 from sylk_conference.message_rate import MessageBucket
 from sylk_conference.sanctions import Sanctions
 from sylk_conference.settings import RoomSettings
@@ -69,6 +70,16 @@ class RoomPolicy:
         private = ("private-messages",) if self._settings.whisper != "none" else ()
         return nickname + private
 
+    @property
+    def has_sanctions(self) -> bool:
+        """Tell whether there are bans or mutes, those that are over included."""
+        return len(self.bans) > 0 or len(self.mutes) > 0
+
+    def closed(self) -> None:
+        """Take it that the last has left: lock and subject were of those who met, bans stay."""
+        self.is_locked = False
+        self._subject = None
+
     def reconfigure(self, settings: RoomSettings) -> None:
         """Take other settings; bans, mutes, the lock and a subject of a moderator's stay."""
         self._settings = settings
@@ -82,7 +93,7 @@ class RoomPolicy:
 
     def change_subject(self, subject: str | None) -> None:
         """Say what the room is about, in MAX_SUBJECT characters of one line; None takes it back."""
-        one_line = None if subject is None else " ".join(subject.split())
+        one_line = None if subject is None else " ".join(harmless(subject).split())
         self._subject = None if one_line is None else one_line[:MAX_SUBJECT]
 
     def ban(self, target: Asker, now: float, duration: float | None = None) -> Denial | None:

@@ -30,6 +30,12 @@ class PresenceWatching:
         """Return how many rooms are watched."""
         return len(self._watchers)
 
+    def reconfigure(self, interval: float) -> None:
+        """Take another interval, in seconds, between two documents on one room."""
+        self._interval = interval
+        for watchers in self._watchers.values():
+            watchers.interval = interval
+
     def changed(self, key: bytes) -> None:
         """Take it that somebody has come into a room, or gone."""
         watchers = self._watchers.get(key)
@@ -71,7 +77,7 @@ class _Source:
         """Return the document; PIDF knows neither versions nor changes."""
         open_room = self._rooms.get(self._address)
         count = None if open_room is None else len(open_room.room.people)
-        subject = "" if open_room is None else open_room.info.about.subject
+        subject = self._rooms.policy_of(self._address).subject
         return presence_of(self._address.uri, count, subject, datetime.now(UTC)), b""
 
 

@@ -1,5 +1,6 @@
 """The reports of one room on the wire: its fates with a clock and with the chats of its people."""
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -12,6 +13,9 @@ from sylk_conference.people import Participant
 SetAlarm = Callable[[float | None, Callable[[float], None]], None]
 """Lets a function be called, with the time, at a time; None lets it be called never."""
 
+HeldReports = list[tuple[Receipt, int, str | None]]
+"""Reports that wait for the answers to messages: receipt, status and comment of each."""
+
 
 class Reporting:
     """What happens to the messages of a room behind the switch, and who is told."""
@@ -21,10 +25,16 @@ class Reporting:
         rule: Rule,
         patience: float,
         chats: dict[Participant, Chat],
+        listeners: dict[Participant, Chat],
         set_alarm: SetAlarm,
     ) -> None:
-        """Report to the `chats` of those who are here, which others keep up to date."""
+        """Report to the `chats` of those who are here, and ask the `listeners` among them.
+
+        Others keep both up to date.
+        """
         self._chats = chats
+        self._listeners = listeners
+        self._unanswered: dict[Participant, deque[HeldReports]] = {}
         self._fates = Fates(rule, patience, self._tell)
         self._set_alarm = set_alarm
         self._alarm_at: float | None = None
@@ -66,7 +76,7 @@ class Reporting:
         self, sender: Participant, receipt: Receipt, others: list[Participant] | None
     ) -> Fate:
         """Take up a message for `others`, for everybody but the sender if that is None."""
-        present = self._chats if others is None else others
+        present = self._listeners if others is None else others
         return self._fates.begin(sender, receipt, (one for one in present if self._hears(one)))
 
     def follow(self, identifier: bytes, fate: Fate) -> None:
@@ -104,15 +114,43 @@ class Reporting:
         self._keep_time()
 
     def _hears(self, participant: Participant) -> bool:
-        chat = self._chats.get(participant)
+        chat = self._listeners.get(participant)
         return chat is not None and chat.link is not None and not chat.is_held
 
     def _tell(
         self, sender: Participant, receipt: Receipt, status: int, comment: str | None
     ) -> None:
-        chat = self._chats.get(sender)
-        if chat is not None:
+        if (unanswered := self._unanswered.get(sender)) is not None:
+            unanswered[-1].append((receipt, status, comment))
+        elif (chat := self._chats.get(sender)) is not None:
             chat.report(receipt, status, comment)
+
+    # Before the answer
+
+    def hold_back(self, sender: Participant) -> HeldReports:
+        """Report nothing to somebody before `release`: some messages of his are not answered yet.
+
+        Returns what is to be released. Of several it is either the oldest or, before anything else
+        happens, the latest. COMPAT: deployed clients take a REPORT that comes before the response
+        for an odd one.
+        """
+        held: HeldReports = []
+        self._unanswered.setdefault(sender, deque()).append(held)
+        return held
+
+    def release(self, sender: Participant, held: HeldReports) -> None:
+        """Send what was held back: those messages have their answers."""
+        unanswered = self._unanswered[sender]
+        if unanswered[-1] is held:
+            unanswered.pop()
+        else:
+            assert unanswered[0] is held, "messages are answered in their order"
+            unanswered.popleft()
+        if not unanswered:
+            del self._unanswered[sender]
+        if (chat := self._chats.get(sender)) is not None:
+            for receipt, status, comment in held:
+                chat.report(receipt, status, comment)
 
     def _keep_time(self) -> None:
         at = self._fates.next_deadline()

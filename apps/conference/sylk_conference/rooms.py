@@ -10,22 +10,36 @@ from functools import partial
 
 from sylk.payload.cpim import Address
 from sylk.session import Call
+from sylk.settings import AddressSettings, address_uri
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import comparable, key_of
-from sylk_conference.settings import ConferenceSettings
+from sylk_conference.policy import RoomPolicy
+from sylk_conference.settings import RoomSettings
+
+ROOM_NAME = "Conference Room"
+"""How a room is called in messages, as deployed servers call it."""
+
+MAX_BANNING = 1000
+"""Rooms that are not open of which bans are remembered; the oldest is forgotten."""
 
 _NO_ROOM = 503
-_FULL = 486
 
 
 class Rooms:
     """The open rooms by their key, and into which of them each call leads."""
 
     def __init__(
-        self, settings: ConferenceSettings, open_room: Callable[[Address], OpenRoom]
+        self,
+        settings: AddressSettings[RoomSettings],
+        max_rooms: int,
+        open_room: Callable[[Address, RoomPolicy], OpenRoom],
     ) -> None:
-        self._settings = settings
+        """Take the settings of each room, and what makes one."""
+        self.settings = settings
+        self.max_rooms = max_rooms
         self._open = open_room
+        self._policies: dict[bytes, RoomPolicy] = {}
+        """Those of open rooms, and those that hold bans."""
         self.on_changed: Callable[[bytes], None] | None = None
         """Called with the key of a room that has opened or closed, or whose people are others."""
         self._rooms: dict[bytes, OpenRoom] = {}
@@ -33,6 +47,8 @@ class Rooms:
         """Into which room each call leads."""
         self._taken: set[Call] = set()
         """The calls whose seat somebody is about to take."""
+        self._made: dict[bytes, Address] = {}
+        """The open rooms of the factory by the user part of their address."""
 
     def __len__(self) -> int:
         """Return how many rooms are open."""
@@ -45,10 +61,29 @@ class Rooms:
         """Return the room of an address, None if it is not open."""
         return self._rooms.get(key_of(address))
 
+    def policy_of(self, address: Address) -> RoomPolicy:
+        """Return who may do what in a room, whether it is open or not."""
+        key = key_of(address)
+        policy = self._policies.get(key)
+        return policy or RoomPolicy(self.settings.of(key.decode("utf-8", "replace")))
+
+    def made(self, user: str | None) -> Address | None:
+        """Return the address of the room that the factory has made by this name, if it is open."""
+        return self._made.get((user or "").encode("utf-8", "replace"))
+
+    def find_by_name(self, address: Address) -> None:
+        """Have the open room of an address, made by the factory, found by its name alone."""
+        self._made[key_of(address).rpartition(b"@")[0]] = address
+
     def place_of(self, call: Call | None) -> Address | None:
         """Return the address of the room that a call leads into."""
         place = None if call is None else self._places.get(call)
         return None if place is None else place.room.address
+
+    def seats_in(self, address: Address) -> int:
+        """Return how many are in a room or on their way in."""
+        open_room = self.get(address)
+        return 0 if open_room is None else open_room.seats
 
     def can_replace(self, call: Call | None) -> bool:
         """Tell whether the seat of this call can be taken: it holds one."""
@@ -58,18 +93,46 @@ class Rooms:
         """Return with what status one more is refused, None if there is a seat for him."""
         open_room = self.get(address)
         if open_room is None:
-            return _NO_ROOM if len(self._rooms) >= self._settings.max_rooms else None
-        return _FULL if open_room.seats >= self._settings.max_participants else None
+            return _NO_ROOM if len(self._rooms) >= self.max_rooms else None
+        denial = open_room.room.policy.has_room(open_room.seats)
+        return None if denial is None else denial.status
+
+    def open(self, address: Address) -> OpenRoom:
+        """Open a room that is not open."""
+        key = key_of(address)
+        policy = self._policies[key] = self.policy_of(address)
+        open_room = self._rooms[key] = self._open(address, policy)
+        open_room.on_changed = partial(self._changed, key)
+        self._changed(key)
+        return open_room
+
+    def is_permanent(self, address: Address) -> bool:
+        """Tell whether a room stays open while nobody is in it: one with a section that says so."""
+        key = key_of(address).decode("utf-8", "replace")
+        own = self.settings.own.get(key)
+        return own is not None and own.permanent
+
+    def open_permanent(self) -> None:
+        """Open the rooms that are always open."""
+        for key, settings in self.settings.own.items():
+            address = Address(address_uri(key), ROOM_NAME)
+            if settings.permanent and self.get(address) is None:
+                self.open(address)
+
+    def reconfigure(self, settings: AddressSettings[RoomSettings], max_rooms: int) -> None:
+        """Take other settings; nobody who is here has to leave for it."""
+        self.settings, self.max_rooms = settings, max_rooms
+        for key, policy in self._policies.items():
+            policy.reconfigure(settings.of(key.decode("utf-8", "replace")))
+        for open_room in list(self._rooms.values()):
+            open_room.reconfigured()
+            self._close_if_empty(open_room)
+        self.open_permanent()
 
     @contextmanager
     def seat(self, address: Address, call: Call, replaced: Call | None) -> Generator[OpenRoom]:
         """Keep a seat in a room for a call, or for as long as it needs that of another call."""
-        key = key_of(address)
-        open_room = self._rooms.get(key)
-        if open_room is None:
-            open_room = self._rooms[key] = self._open(address)
-            open_room.on_changed = partial(self._changed, key)
-            self._changed(key)
+        open_room = self.get(address) or self.open(address)
         open_room.seats += 1
         self._settle(call, open_room)
         if replaced is not None:
@@ -115,12 +178,24 @@ class Rooms:
     def _give_back(self, open_room: OpenRoom) -> None:
         open_room.seats -= 1
         if not open_room.seats:
-            key = key_of(open_room.room.address)
-            del self._rooms[key]
-            open_room.close()
-            self._changed(key)
+            self._close_if_empty(open_room)
         elif open_room.seats == open_room.called and open_room.on_deserted is not None:
             open_room.on_deserted()
+
+    def _close_if_empty(self, open_room: OpenRoom) -> None:
+        if open_room.seats or self.is_permanent(open_room.room.address):
+            return
+        key = open_room.room.key
+        del self._rooms[key]
+        self._made.pop(key.rpartition(b"@")[0], None)
+        open_room.room.policy.closed()
+        if not open_room.room.policy.has_sanctions:
+            # Bans hold for whoever comes next.
+            del self._policies[key]
+        elif len(self._policies) > len(self._rooms) + MAX_BANNING:
+            del self._policies[next(key for key in self._policies if key not in self._rooms)]
+        open_room.close()
+        self._changed(key)
 
     def _changed(self, key: bytes) -> None:
         if self.on_changed is not None:

@@ -11,7 +11,8 @@ from sylk.payload.conference_info import DisconnectionMethod, Execution
 from sylk.session import Chat
 from sylk_conference.notices import name_of, welcome
 from sylk_conference.open_room import OpenRoom, date_time
-from sylk_conference.people import Arrival, Participant
+from sylk_conference.people import Arrival
+from sylk_conference.showing import show
 from sylk_conference.switch import Switch
 
 _FAILURE = 400
@@ -31,19 +32,16 @@ class Visit:
         if not chats:
             logger.info("room %s opened", room.address.uri)
         peer = chat.peer
-        self._participant: Participant = room.join(
+        participant = self._participant = room.join(
             chat.remote,
             chat.claimed,
             arrival,
             accepts=() if peer is None else peer.wrapped_types,
             takes_private=peer is None or peer.takes_private_messages,
         )
-        chats[self._participant] = chat
-        chat.on_hold_changed = partial(open_room.hold, self._participant)
-        if chat.is_held:
-            open_room.hold(self._participant, True)
-        open_room.changed(self._participant.user)
-        open_room.reporting.listen_to(self._participant, chat)
+        open_room.enter(participant, chat)
+        chat.on_hold_changed = partial(open_room.hold, participant)
+        self._recorded = open_room.history.enter(participant)
         logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
 
     async def run(self) -> None:
@@ -51,7 +49,11 @@ class Visit:
         open_room, participant, chat = self._open_room, self._participant, self._chat
         switch = Switch(open_room, participant, chat, self._logger)
         try:
-            self._greet()
+            with trio.CancelScope() as greeting:
+                # Who hangs up before he has seen what was said leaves at once.
+                chat.on_over = greeting.cancel
+                await self._greet()
+            chat.on_over = None
             async for batch in chat.batches_with_pieces():
                 switch.take(batch)
                 await switch.keep_pace()
@@ -61,19 +63,24 @@ class Visit:
 
     # Coming and going
 
-    def _greet(self) -> None:
-        room, participant, chat = self._open_room.room, self._participant, self._chat
+    async def _greet(self) -> None:
+        """Tell the newcomer where he is and what was said before, and the others of him."""
+        open_room, participant, chat = self._open_room, self._participant, self._chat
+        room, history = open_room.room, open_room.history
         others = [user.shown_address for user in room.people if user is not participant.user]
-        chat.post(welcome(room.address, others, date_time()))
-        if participant.user.participants == [participant]:
-            self._open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
+        kept = history.age if history.is_kept else 0
+        chat.post(welcome(room.address, others, date_time(), room.policy.subject, kept))
+        is_first = participant.user.participants == [participant]
+        if is_first and room.policy.settings.join_notices == "all":
+            open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
+        rest = await show(chat, await history.replay(participant, self._recorded))
+        open_room.catch_up(participant, rest)
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat
         room = open_room.room
-        room.leave(participant)
-        del open_room.chats[participant]
-        open_room.held.pop(participant, None)
+        open_room.leave(participant)
+        open_room.history.leave(self._recorded)
         self._tell_watchers()
         self._logger.info(
             "%s left %s (%d sessions): %s",
@@ -84,7 +91,11 @@ class Visit:
         )
         if not open_room.chats:
             self._logger.info("room %s closed", room.address.uri)
-        elif participant.key not in room.people and not _is_stopping():
+        elif (
+            participant.key not in room.people
+            and room.policy.settings.join_notices == "all"
+            and not _is_stopping()
+        ):
             open_room.tell(f"{name_of(chat.remote)} has left the room")
 
     def _tell_watchers(self) -> None:

@@ -77,7 +77,7 @@ def test_the_contact_of_a_client_is_that_client() -> None:
 
 def test_a_nickname_is_asked_for_at_the_room() -> None:
     house = House()
-    house.people.rename(house.bob.user, "Bobby Brown")
+    house.people.rename(house.bob.user, "Bobby Brown", "Bobby Brown")
     to = "<sip:lobby@example.com;nickname=Bobby%20Brown>"
     assert house.recipients(house.carol, to) == [house.bob, house.bob_too]
     for absent in ("Bob", "bobby", "", "%ff"):

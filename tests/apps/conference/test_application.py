@@ -51,7 +51,7 @@ async def test_the_first_and_the_second_meet() -> None:
         final = await alice.invite()
         # What clients know a focus by (RFC 4579 5.2, RFC 7701 8).
         assert final["Contact"].endswith(";isfocus")
-        assert attribute(final.body, "chatroom") == ["private-messages"]
+        assert attribute(final.body, "chatroom") == ["nickname private-messages"]
         assert attribute(final.body, "accept-types") == ["message/cpim"]
         await alice.acknowledge()
         # Who subscribes now must find the room, though nobody is in it yet.
@@ -163,7 +163,7 @@ async def test_who_says_only_in_the_ack_that_he_takes_no_cpim_cannot_either() ->
 async def test_the_offer_may_be_left_to_the_room() -> None:
     async with running_server() as server, MsrpListener() as listener, Caller(server) as caller:
         final = await caller.invite(b"")
-        assert attribute(final.body, "chatroom") == ["private-messages"]
+        assert attribute(final.body, "chatroom") == ["nickname private-messages"]
         caller.path = listener.path
         await caller.acknowledge(chat_offer(listener.path, setup="passive"))
         caller.take_msrp(await listener.accept())

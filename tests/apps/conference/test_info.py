@@ -1,14 +1,19 @@
 """The documents that a room makes of itself: valid at every step, and each version the next one."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from sylk_conference.info import MAX_DEPARTED, About, RoomInfo
+from sylk_conference.content import Refusal
+from sylk_conference.info import MAX_DEPARTED, RoomInfo
 from sylk_conference.people import Arrival, Participant
+from sylk_conference.policy import RoomPolicy
 from sylk_conference.room import Room
+from sylk_conference.settings import RoomSettings
 
+from sylk.errors import RemoteProtocolError
 from sylk.payload.conference_changes import Outcome, merge
 from sylk.payload.conference_info import (
     ConferenceInfo,
@@ -27,8 +32,9 @@ GONE = Execution(NOW, "the line was cut")
 
 
 def make() -> tuple[Room, RoomInfo]:
-    room = Room(ROOM)
-    return room, RoomInfo(room, About(subject="Tea <at> five", maximum_user_count=10))
+    settings = RoomSettings(subject="Tea <at> five", max_participants=10)
+    room = Room(ROOM, RoomPolicy(settings))
+    return room, RoomInfo(room)
 
 
 def read(info: RoomInfo, version: int = 1) -> ConferenceInfo:
@@ -54,7 +60,7 @@ def test_everything_that_is_known_of_somebody_is_told() -> None:
     room, info = make()
     arrival = Arrival(NOW, "dialed-out", "sip:x@192.0.2.1:5062", "sip:bob@example.com")
     alice = room.join(Address("sip:alice@example.com", "Alice"), arrival=arrival)
-    room.people.rename(alice.user, "Ali")
+    room.rename(alice, "Ali")
     info.changed(alice.user)
     (user,) = read(info).users
     assert (user.entity, user.display_text, user.nickname) == (
@@ -149,7 +155,8 @@ class InfoMachine(RuleBasedStateMachine):
 
     @rule(participant=people, name=st.sampled_from(["", "Ali", "<b>&"]))
     def rename(self, participant: Participant, name: str) -> None:
-        self.room.people.rename(participant.user, name)
+        with suppress(Refusal, RemoteProtocolError):
+            self.room.rename(participant, name)
         self.info.changed(participant.user)
 
     @rule(participant=people, direction=st.sampled_from(["sendrecv", "sendonly", "inactive"]))
@@ -159,7 +166,8 @@ class InfoMachine(RuleBasedStateMachine):
 
     @rule(subject=st.sampled_from(["", "x"]), locked=st.booleans())
     def say(self, subject: str, locked: bool) -> None:
-        self.info.about = About(subject=subject, is_locked=locked)
+        self.room.policy.change_subject(subject)
+        self.room.policy.is_locked = locked
 
     @invariant()
     def the_changes_add_up(self) -> None:

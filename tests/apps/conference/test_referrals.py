@@ -2,12 +2,11 @@
 
 import pytest
 import trio
+import trio.testing
 from sylk_conference import Conference
-from sylk_conference.permissions import Permissions, Referrer
 from sylk_conference.settings import ConferenceSettings
 from trio.testing import MockClock
 
-from sylk.payload.cpim import Address
 from sylk.server import Server
 from tests.apps.conference.invited import Invited, outcome, refer, told
 from tests.apps.conference.visits import assert_all_is_gone, enter, hears, said
@@ -21,26 +20,9 @@ def jumping_clock() -> MockClock:
     return MockClock(autojump_threshold=0.02)
 
 
-class Lenient(Conference):
-    """A conference in which everybody may do everything."""
-
-    def permissions_of(self, _address: Address) -> Permissions:
-        return Everything()
-
-
-class Everything:
-    def may_invite(self, referrer: Referrer) -> bool:
-        assert referrer.source == HOST
-        return True
-
-    def may_remove(self, referrer: Referrer, target: bytes) -> bool:
-        assert referrer.source == HOST
-        assert b"@" in target
-        return True
-
-
-def lenient() -> Lenient:
-    return Lenient(ConferenceSettings())
+def lenient() -> Conference:
+    """Return a conference in which everybody may do everything."""
+    return Conference(ConferenceSettings(invite="all", remove="all"))
 
 
 def people_in(server: Server) -> int:
@@ -311,6 +293,7 @@ async def test_nobody_is_called_into_a_room_that_is_full() -> None:
         (f"<sip:conference-factory@{DOMAIN}>", 482),
         ("<sip:bob@example.com;method=BYE>;method=INVITE", 400),
         ("<>", 400),
+        ("<sip:boss@example.com;maddr=127.0.0.1>", 403),
     ],
 )
 async def test_what_is_not_done_is_refused(target: str, status: int) -> None:
@@ -336,8 +319,7 @@ async def test_strangers_have_nobody_called_and_put_nobody_out() -> None:
 async def test_a_room_that_is_not_open_calls_nobody() -> None:
     async with running_server() as server, Caller(server) as alice:
         assert await refer(alice, f"<sip:bob@{HOST}:9>") == 403
-        assert await refer(alice, f"<sip:alice@{DOMAIN}>;method=BYE") == 202
-        assert await outcome(alice) == ["100 Trying", "404 Not In The Room"]
+        assert await refer(alice, f"<sip:alice@{DOMAIN}>;method=BYE") == 403
         await assert_all_is_gone(server)
 
 
@@ -548,3 +530,29 @@ async def test_a_seat_is_kept_for_who_is_being_called() -> None:
         assert (await outcome(desk))[-1] == "486 Busy Here"
         async with Caller(server, "dave") as dave:
             await enter(dave)
+
+
+async def test_a_storm_of_referrals_makes_few_calls() -> None:
+    settings = {"Conference": {"max_ringing": 3}}
+    async with (
+        running_server(settings) as server,
+        Caller(server) as alice,
+        Caller(server, transport="tcp") as desk,
+        Invited(server) as bob,
+    ):
+        await enter(alice)
+        host = bob.uri.partition("@")[2]
+        requests = [desk.request("REFER", f"Refer-To: <sip:u{n}@{host}>") for n in range(30)]
+        # All of them at once, and each once more.
+        for request in requests * 2:
+            await desk.sip.send(request)
+        statuses = {202: 0, 503: 0}
+        for _ in requests:
+            statuses[(await desk.sip.response("REFER")).status] += 1
+        assert statuses[202] >= 3
+        assert sum(statuses.values()) == 30
+        called = {(await bob.sip.request("INVITE"))["To"] for _ in range(3)}
+        assert len(called) == 3
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.endpoint.call_count == 4
+        assert (await alice.bye()).status == 200

@@ -29,7 +29,7 @@ async def test_failures_set_an_alarm_only_when_some_are_gathered() -> None:
     room = Room(Address("sip:lobby@example.com"))
     alice = room.join(Address("sip:alice@example.com"))
     others = [room.join(Address(f"sip:p{number}@example.com")) for number in range(6)]
-    reporting = Reporting("accepted", 30.0, {}, alarm.set)
+    reporting = Reporting("accepted", 30.0, {}, {}, alarm.set)
     fate = reporting.begin(alice, make_receipt(), others)
     assert not fate.is_asked
     reporting.follow(b"id", fate)
@@ -53,7 +53,7 @@ async def test_what_nobody_wants_to_hear_of_is_not_followed() -> None:
     alarm = Alarm()
     room = Room(Address("sip:lobby@example.com"))
     alice, bob = (room.join(Address(f"sip:{name}@example.com")) for name in ("alice", "bob"))
-    reporting = Reporting("accepted", 30.0, {}, alarm.set)
+    reporting = Reporting("accepted", 30.0, {}, {}, alarm.set)
     fate = reporting.begin(alice, make_receipt(b"no"), None)
     reporting.follow(b"id", fate)
     for _ in range(6):

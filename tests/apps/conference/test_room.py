@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from sylk_conference.content import Refusal
 from sylk_conference.people import Participant, comparable
+from sylk_conference.policy import RoomPolicy
 from sylk_conference.room import Delivery, Room
+from sylk_conference.settings import RoomSettings
 
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address, CpimMessage, split_envelope
@@ -230,7 +232,7 @@ def test_what_nobody_takes_is_refused_aloud() -> None:
 
 
 def test_a_room_may_take_some_types_only() -> None:
-    room = Room(ROOM, types=("text/plain",))
+    room = Room(ROOM, RoomPolicy(RoomSettings(content_types=("text/plain",))))
     alice = room.join(PEOPLE["alice"])
     assert post(room, alice, compose(None, [])).recipients is None
     with pytest.raises(Refusal) as caught:

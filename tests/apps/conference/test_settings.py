@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sylk_conference.access import EVERYBODY, NOBODY, read_access_list
+from sylk_conference.dial_out_settings import DialOutSettings
 from sylk_conference.settings import ConferenceSettings, RoomSettings
 
 from sylk.application import Application
@@ -71,8 +72,7 @@ def test_a_room_takes_what_it_does_not_say_from_all_rooms() -> None:
         ("content_types = text", "must be media types such as text/\\* or image/png, not 'text'"),
         ("content_types = text/*/x", "must be media types"),
         ("content_types = ,", "must name at least one media type"),
-        # Where other servers count messages by this name.
-        ("history_size = 20", "must be at least 64k"),
+        ("history_size = 20", "holds for all addresses: set it in \\[Conference\\]"),
         ("history_age = long", "must be a time such as 90s, 30m, 12h or 7d"),
         ("max_rooms = 5", "holds for all addresses: set it in \\[Conference\\]"),
     ],
@@ -82,11 +82,20 @@ def test_a_slip_of_the_hand_is_told_with_its_place(line: str, hint: str) -> None
         rooms(f"[lobby@a]\n{line}\n")
 
 
+def test_where_other_servers_count_messages_by_this_name() -> None:
+    with pytest.raises(ConfigError, match="history_size: must be at least 1M, not 20"):
+        rooms("[Conference]\nhistory_size = 20\n")
+
+
 def test_all_that_a_room_can_say_is_taken_up_while_the_server_runs() -> None:
     assert [one.name for one in settings_of(RoomSettings) if one.facts.restart] == []
-    # What an open file depends on is not.
+    # What is of all rooms together may wait for a restart.
     waiting = [one.name for one in settings_of(ConferenceSettings) if one.facts.restart]
-    assert waiting == ["history_dir"]
+    assert waiting == [
+        *(one.name for one in settings_of(DialOutSettings)),
+        "factory",
+        "history_size",
+    ]
 
 
 def test_every_default_can_be_written_and_read() -> None:

@@ -1,6 +1,6 @@
 """What is switched between real sockets: types that not everybody takes, and silence on hold."""
 
-from sylk_conference.open_room import MISSED_MESSAGES
+from sylk_conference.settings import RoomSettings
 
 from tests.apps.conference.visits import assert_all_is_gone, enter
 from tests.peers import DOMAIN, Caller, chat_offer, running_server, wrap
@@ -115,12 +115,12 @@ async def test_of_a_long_time_on_hold_the_latest_are_kept_and_the_rest_is_counte
         await enter(alice)
         await enter(bob)
         await hold(bob, "sendonly", 2)
-        for number in range(MISSED_MESSAGES + 5):
+        for number in range(RoomSettings().missed_messages + 5):
             await alice.say(str(number))
         await hold(bob, "sendrecv", 3)
         assert (await bob.hear_notice()).startswith("5 earlier messages")
-        heard = [(await bob.hear_all()).text for _ in range(MISSED_MESSAGES)]
-        assert heard == [str(number) for number in range(5, MISSED_MESSAGES + 5)]
+        heard = [(await bob.hear_all()).text for _ in range(RoomSettings().missed_messages)]
+        assert heard == [str(number) for number in range(5, RoomSettings().missed_messages + 5)]
         # Who leaves on hold leaves nothing.
         await hold(bob, "inactive", 4)
         await bob.bye()
