@@ -169,10 +169,13 @@ class OpenRoom:
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
         body = notice(self.room.address, text, date_time())
-        self.keep_for_absent(body, about, None)
         broadcast = Broadcast()
         broadcast.add(body)
         self.broadcast(broadcast, about)
+        for participant, missed in self.missed.items():
+            # Who holds the chat sees in the list who is here; who has just come was told who is.
+            if participant is not about and not participant.is_held:
+                missed.add(body)
 
     def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""
