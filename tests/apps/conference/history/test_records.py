@@ -1,20 +1,16 @@
-"""A visit whose beginning somebody waits for."""
+"""What is kept of a visit: when its beginning is known."""
 
 import trio
 import trio.testing
 from sylk_conference.history import Visit
 
 
-async def test_all_who_wait_for_the_beginning_go_on_and_nobody_waits_later() -> None:
-    visit = Visit("lobby@x", "alice@x")
-    begun = visit.begun
-    assert begun is not None
+async def test_who_waits_for_the_beginning_of_a_visit_is_let_go_once() -> None:
+    visit = Visit("lobby@example.com", "alice@example.com")
+    assert visit.begun is not None
     async with trio.open_nursery() as nursery:
-        for _ in range(2):
-            nursery.start_soon(begun.wait)
+        nursery.start_soon(visit.begun.wait)
         await trio.testing.wait_all_tasks_blocked()
         visit.begin()
     assert visit.begun is None
-    # What ends the wait twice, a disk that fails and then does its part, is no harm.
     visit.begin()
-    assert visit.begun is None
