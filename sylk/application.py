@@ -48,6 +48,10 @@ class Application:
     event_packages: ClassVar[tuple[str, ...]] = ()
     """The packages that can be subscribed to here; a SUBSCRIBE to any other is refused with 489."""
 
+    extensions: ClassVar[tuple[str, ...]] = ()
+    """The option tags that an INVITE may require here and nowhere else, such as
+    recipient-list-invite (RFC 5366); others refuse it with 420."""
+
     def __init__(self, settings: Any) -> None:
         """Take the settings, an instance of `settings_class`."""
         self.settings = settings

@@ -27,6 +27,7 @@ from sylk.session.user_agent import UserAgent
 from sylk.sip.core import IncomingRequest
 from sylk.sip.event_headers import check_event
 from sylk.sip.message import Request
+from sylk.sip.request_checks import RECIPIENT_LIST_INVITE
 from sylk.sip.uri import SipURI
 from sylk.trace.tracer import Tracer
 
@@ -104,7 +105,7 @@ class Server:
                     self._has_served.set()
             finally:
                 self.tracer.close()
-            # What the applications have called and subscribed to has been ended by now too.
+            # What the applications have subscribed to has just been ended by us.
             with trio.move_on_at(self._grace_end):
                 await self.endpoint.wait_calls_over()
             transports.cancel_scope.cancel()
@@ -180,7 +181,10 @@ class Server:
             self.endpoint.is_stopping = True
             serving.cancel_scope.cancel()
         self.endpoint.end_subscriptions()
+        self.endpoint.end_calls()
         self._grace_end = trio.current_time() + STOP_GRACE
+        with trio.move_on_at(self._grace_end):
+            await self.endpoint.wait_calls_over()
 
     def _log_start(self) -> None:
         for transport, (host, port) in self.endpoint.transports.listening:
@@ -238,7 +242,19 @@ class Server:
         application = (None if other is None else self._owners.get(other)) or self._route(request)
         if request.method == "SUBSCRIBE":
             check_event(request, application.event_packages)
+        elif request.method == "INVITE":
+            self._check_extensions(request, application)
         return application, takeover
+
+    def _check_extensions(self, request: Request, application: Application) -> None:
+        """Refuse what only another application knows; raises RemoteProtocolError (420, 415)."""
+        tags = {tag for one in self._started.values() for tag in one.extensions}
+        unknown = [tag for tag in request.require if tag in tags.difference(application.extensions)]
+        if unknown:
+            header = ("Unsupported", ", ".join(unknown))
+            raise RemoteProtocolError(f"{application.name} knows no {unknown[0]}", 420, [header])
+        if request.parts and RECIPIENT_LIST_INVITE not in application.extensions:
+            raise RemoteProtocolError(f"{application.name} calls no lists of people", 415)
 
     def _route(self, request: Request) -> Application:
         assert isinstance(request.uri, SipURI)

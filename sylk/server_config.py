@@ -29,10 +29,10 @@ from sylk.net.certificate import (
     ensure_certificate,
     read_certificate,
 )
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
-from sylk.relay_config import relay_settings
+from sylk.relay_config import relay_settings, standing_relay
 from sylk.routing import RoutingTable
 from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
@@ -105,8 +105,11 @@ def build_config(raw: RawConfig) -> ServerConfig:
     policy = admission_policy(raw, server, sections.sip, sections.tls)
     files = _certificate_files(server, sections.sip, sections.msrp, sections.tls)
     tls = None if files is None else _tls_contexts(files, sections.tls)
+    endpoint = _endpoint_settings(raw, sections, policy, tls)
+    tags = {tag for application in applications.values() for tag in application.extensions}
+    endpoint.extensions += tuple(sorted(tags))
     return ServerConfig(
-        _endpoint_settings(raw, sections, policy, tls),
+        endpoint,
         applications,
         routing,
         policy,
@@ -152,6 +155,7 @@ def _endpoint_settings(
         session_timer=_session_timer(raw, sip),
     )
     endpoint.msrp.relay = relay_settings(raw, sections.server, sip, msrp)
+    endpoint.standing_relay = standing_relay(raw, msrp)
     return endpoint
 
 
@@ -200,6 +204,7 @@ def _msrp_port(
         outbox_limit=msrp.outbox_limit,
         outbox_timeout=msrp.outbox_timeout,
         keepalive_interval=msrp.keepalive_interval,
+        reconnect_timeout=msrp.reconnect_timeout,
         establish_timeout=msrp.establish_timeout,
     )
 

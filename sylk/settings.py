@@ -12,9 +12,11 @@ A setting that is taken up while the server runs says `restart=False`; `take_up`
 settings in force and those of a file that was read again what is in force from then on.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+from urllib.parse import quote, unquote
 
 from sylk.setting_types import (
     ANY_NETWORK,
@@ -47,6 +49,7 @@ __all__ = [
     "SettingType",
     "Update",
     "address_key",
+    "address_uri",
     "near_miss",
     "setting",
     "settings_of",
@@ -57,6 +60,9 @@ T = TypeVar("T")
 Section = TypeVar("Section", bound="DataclassInstance")
 
 _KEY = "sylk.setting"
+_USER_SAFE = "!*'()&=+$,;?/"
+"""What a user may hold without an escape, beside letters, digits and "_.-~" (RFC 3261 25.1)."""
+_SCHEME = re.compile(r"\Asips?:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +183,24 @@ def take_up(running: Section, given: Section) -> Update[Section]:
 
 
 def address_key(address: str) -> str:
-    """Return `user@host` as it is looked up: the host in lower case, IPv6 without brackets.
+    """Return `user@host`, or that of a SIP URI without parameters, as it is looked up.
 
-    Raises ValueError for what is no such address. Users are compared exactly (RFC 3261 section
-    19.1.4).
+    That is without escapes, the host in lower case, an IPv6 address without brackets. Raises
+    ValueError for what is no such address. Users are compared exactly (RFC 3261 section 19.1.4).
     """
-    user, _, host = address.rpartition("@")
+    user, _, host = _SCHEME.sub("", address).rpartition("@")
+    user = unquote(user, errors="surrogateescape")
     host = host.lower().removeprefix("[").removesuffix("]")
     if not user or not host or set(address) & set(" \t<>"):
         raise ValueError("is no address such as lobby@example.com")
     return f"{user}@{host}"
+
+
+def address_uri(key: str) -> str:
+    """Return the SIP URI of an address that is written as `address_key` does."""
+    user, _, host = key.rpartition("@")
+    escaped = quote(user, safe=_USER_SAFE, errors="surrogateescape")
+    return f"sip:{escaped}@[{host}]" if ":" in host else f"sip:{escaped}@{host}"
 
 
 class AddressSettings(Generic[T]):
@@ -199,7 +213,7 @@ class AddressSettings(Generic[T]):
         """By address, written as `address_key` does; whole settings, what is inherited included."""
 
     def of(self, address: str) -> T:
-        """Return the settings of `user@host`."""
+        """Return the settings of `user@host`, or of a SIP URI without parameters."""
         try:
             return self.own.get(address_key(address), self.default)
         except ValueError:

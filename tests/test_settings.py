@@ -12,10 +12,12 @@ from sylk.settings import (
     Seconds,
     Setting,
     address_key,
+    address_uri,
     setting,
     settings_of,
     take_up,
 )
+from sylk.sip.uri import SipURI
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,9 @@ def test_what_needs_a_restart_keeps_its_value_and_the_rest_is_taken_up() -> None
         ("Lobby@Example.COM", "Lobby@example.com"),
         ("lobby@[2001:DB8::1]", "lobby@2001:db8::1"),
         ("a@b@c", "a@b@c"),
+        ("sip:lobby@Example.com", "lobby@example.com"),
+        ("SIPS:caf%C3%A9@example.com", "café@example.com"),
+        ("café@example.com", "café@example.com"),
     ],
 )
 def test_an_address_is_looked_up_whatever_the_case_of_its_host(address: str, key: str) -> None:
@@ -113,6 +118,22 @@ def test_an_address_is_looked_up_whatever_the_case_of_its_host(address: str, key
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no address"):
         address_key(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "uri"),
+    [
+        ("lobby@example.com", "sip:lobby@example.com"),
+        ("café@example.com", "sip:caf%C3%A9@example.com"),
+        ("a@b@example.com", "sip:a%40b@example.com"),
+        ("a;b,c%d@example.com", "sip:a;b,c%25d@example.com"),
+        ("lobby@2001:db8::1", "sip:lobby@[2001:db8::1]"),
+    ],
+)
+def test_an_address_has_a_uri_and_is_found_by_it_again(key: str, uri: str) -> None:
+    assert address_uri(key) == uri
+    assert address_key(uri) == key
+    assert str(SipURI.parse(uri)) == uri
 
 
 def test_an_address_has_its_own_settings_or_those_of_all() -> None:

@@ -181,10 +181,7 @@ class Dialled:
         chat = self._chat
         if chat is not None:
             if not chat.call.is_over:
-                status = None
-                if self._endpoint.is_stopping:
-                    reason, status = "The server stops", 503
-                chat.call.hang_up(reason, status)
+                chat.call.hang_up(reason)
             self._endpoint.release(chat.call, chat.session)
         if self._via is not None:
             self._endpoint.msrp.give_back(self._via)

@@ -17,10 +17,12 @@ from sylk.call.usage import InviteUsage
 from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.net.alarm import AlarmClock
-from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.msrp_port import MsrpPort
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
+from sylk.net.standing_path import StandingPath
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
@@ -62,6 +64,9 @@ MEDIA_GRACE = 2.0
 ANSWER_TIMEOUT = 180.0
 """Seconds in which an INVITE must be answered: proxies wait no longer (RFC 3261 Timer C)."""
 
+STOPPING = "The server stops"
+"""What the peer of a call is told when the whole endpoint goes."""
+
 _RETRY_AFTER = 30
 """Seconds after which a subscriber may ask again, once we are back."""
 
@@ -93,7 +98,9 @@ class EndpointSettings:
     subscriptions: SubscriptionBounds = field(default_factory=SubscriptionBounds)
     transactions: TransactionBounds = field(default_factory=TransactionBounds)
     relay: RelayAccount | None = None
-    """Through whose relay the calls that we make have their messages carried."""
+    """Through whose relay the calls that we make have their messages carried, each by its path."""
+    standing_relay: RelayAccount | None = None
+    """Through whose relay all our calls have their messages carried, by one path."""
 
 
 class Endpoint:
@@ -145,7 +152,9 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
-        self.media = MediaSessions(self.msrp, settings.name, settings.relay)
+        standing = settings.standing_relay
+        self._standing = None if standing is None else StandingPath(self.msrp, standing)
+        self.media = MediaSessions(self.msrp, settings.name, settings.relay, self._standing)
         self.sender = RequestSender(
             self.core, self.transports, self._users, self.flush, settings.resolver
         )
@@ -177,6 +186,8 @@ class Endpoint:
             await nursery.start(self.sender.run)
             await nursery.start(self.transports.run)
             await nursery.start(self.msrp.run)
+            if self._standing is not None:
+                nursery.start_soon(self._standing.run)
             task_status.started()
 
     async def wait_calls_over(self) -> None:
@@ -275,6 +286,12 @@ class Endpoint:
         for user in self._users:
             if isinstance(user, Subscription):
                 user.end("probation", retry_after=_RETRY_AFTER)
+
+    def end_calls(self) -> None:
+        """End all calls that still stand, or ring: those that we have made."""
+        for user in self._users:
+            if isinstance(user, Call) and not user.is_over:
+                user.hang_up(STOPPING, 503)
 
     def _refuse_stray(self, incoming: IncomingRequest) -> None:
         """Answer a request for a subscription or a call that nobody here holds any more."""

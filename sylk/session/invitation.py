@@ -11,9 +11,10 @@ from sylk.call.usage_table import State
 from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.net.msrp_watch import SessionCall
 from sylk.payload.cpim import Address
+from sylk.payload.multipart import BodyPart
 from sylk.session.call import Call
 from sylk.session.chat import Chat
-from sylk.session.endpoint import Endpoint
+from sylk.session.endpoint import STOPPING, Endpoint
 from sylk.session.establish import establish
 from sylk.session.identity import identity_of
 from sylk.session.takeover import REPLACED, Takeover
@@ -65,6 +66,14 @@ class Invitation:
     def headers(self) -> Headers:
         """The header fields of the INVITE."""
         return self._request.headers
+
+    @property
+    def recipient_lists(self) -> tuple[BodyPart, ...]:
+        """The lists of people whom the caller wants called (RFC 5366), until the call stands.
+
+        Only applications with recipient-list-invite among their `extensions` get any.
+        """
+        return self._request.parts
 
     @property
     def offers_chat(self) -> bool:
@@ -137,7 +146,8 @@ class Invitation:
     ) -> "Acceptance":
         """Accept with a chat: `async with invitation.accept() as chat`.
 
-        A conference focus says `focus` (isfocus in the Contact, RFC 4579) and gives the tokens of
+        A conference focus says `focus` (isfocus in the Contact, which has the user part of `local`,
+        RFC 4579) and gives the tokens of
         the `chatroom` attribute (RFC 7701). `local` is who we are in the chat, by default whom
         the INVITE was addressed to. With `streams`, messages above `[MSRP] stream_above` come to
         `Chat.batches` in pieces, as they arrive. Entering raises SessionEnded when the chat does
@@ -149,7 +159,9 @@ class Invitation:
         wants to join a call is refused with 488 unless the application says with `allow_join` that
         he may, and brings him into the conversation of that call.
         """
-        self._call.usage.contact = f"{self._contact};isfocus" if focus else self._contact
+        self._call.usage.contact = self._contact
+        if focus:
+            self._call.usage.contact = f"{self._focus_contact(local)};isfocus"
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
         self._session = self._endpoint.media.session_on(
             self._session.local_path, accept_types, streams=streams
@@ -168,6 +180,12 @@ class Invitation:
                 allow_join=allow_join,
             )
         return acceptance
+
+    def _focus_contact(self, local: Address | None) -> str:
+        if local is None:
+            return self._contact
+        user = SipURI.parse(local.uri).user
+        return self._endpoint.contact_for(self._call.flow, user, self.request_uri.scheme)
 
 
 def _contact_user(request_uri: SipURI, takeover: Takeover | None) -> str | None:
@@ -257,6 +275,6 @@ class Acceptance:
         if not chat.call.is_over:
             status = None
             if self._endpoint.is_stopping:
-                reason, status = "The server stops", 503
+                reason, status = STOPPING, 503
             chat.call.hang_up(reason, status)
         self._endpoint.release(chat.call, chat.session)

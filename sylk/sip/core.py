@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sylk.errors import RemoteProtocolError
 from sylk.sip.asserted_identity import Identity
+from sylk.sip.body_parts import take_session
 from sylk.sip.capabilities import Capabilities
 from sylk.sip.checks import check_message
 from sylk.sip.dialog import Dialog
@@ -239,6 +240,7 @@ class UserAgentCore:
             case ResponseReceived(transaction, response):
                 if transaction.request.method != "CANCEL":
                     self._dialogs.handle_response(transaction.request, response)
+                    take_session(response)
                     self._events.append(IncomingResponse(transaction, response))
             case TransactionFailed(transaction, status):
                 self._report_failure(transaction, status)
@@ -339,6 +341,7 @@ class UserAgentCore:
         """Hand on the ACK for a 2xx; one that belongs to nothing is dropped silently."""
         dialog = self._dialogs.find_by_request(request)
         if dialog is not None:
+            take_session(request)
             self._events.append(IncomingAck(request, dialog))
 
     def _receive_cancel(self, unmatched: UnmatchedRequest, now: float) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError
+from sylk.payload.multipart import BodyPart
 from sylk.sip.address import NameAddr, parse_name_addrs
 from sylk.sip.cseq import CSeq
 from sylk.sip.grammar import is_token, parse_unsigned, split_commas
@@ -176,6 +177,8 @@ class Request(Message):
     uri: SipURI | OtherURI
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    parts: tuple[BodyPart, ...] = ()
+    """What else came in a body of several parts, once the description was taken out of it."""
 
     def start_line(self) -> str:
         """Return the request line without its end."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from sylk.errors import RemoteProtocolError
 from sylk.sip.asserted_identity import Identity
+from sylk.sip.body_parts import is_multipart, take_parts
 from sylk.sip.capabilities import Capabilities
 from sylk.sip.flow import Flow
 from sylk.sip.grammar import parse_params
@@ -38,6 +39,9 @@ Screen = Callable[[Request], None]
 
 It is asked before there is a transaction, so that of what it refuses nothing is kept or repeated.
 """
+
+RECIPIENT_LIST_INVITE = "recipient-list-invite"
+"""The option tag of an INVITE with a list of people to be called (RFC 5366)."""
 
 # How many bad extensions a 420 lists, so that the answer to a long list stays short.
 MAX_UNSUPPORTED_LISTED = 16
@@ -73,7 +77,11 @@ def check_content(request: Request, capabilities: Capabilities) -> None:
     """
     headers = request.headers
     if "Require" in headers:
-        unsupported = [tag for tag in request.require if tag not in capabilities.supported]
+        known = capabilities.supported
+        if request.to.tag is not None:
+            # RFC 5366 section 5.1: it has no meaning in a call that stands.
+            known -= {RECIPIENT_LIST_INVITE}
+        unsupported = [tag for tag in request.require if tag not in known]
         if unsupported:
             listed = ", ".join(unsupported[:MAX_UNSUPPORTED_LISTED])
             raise RemoteProtocolError("bad extension", 420, [("Unsupported", listed)])
@@ -104,7 +112,11 @@ def _check_body(request: Request, capabilities: Capabilities) -> None:
         return
     try:
         _check_disposition(request)
-        _check_type(request, types, capabilities)
+        if request.method in _DESCRIBING_METHODS and is_multipart(request):
+            _check_encoding(request)
+            _take_parts(request, types, capabilities)
+        else:
+            _check_type(request, types, capabilities)
     except RemoteProtocolError:
         if not _is_optional(request):
             raise
@@ -119,10 +131,25 @@ def _check_disposition(request: Request) -> None:
         raise RemoteProtocolError(f"no body for {kind[:64]!r} here", 415)
 
 
-def _check_type(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
+def _take_parts(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
+    # A list of people has a meaning in a new call alone (RFC 5366 section 5.1).
+    is_new = request.method == "INVITE" and request.to.tag is None
+    lists = is_new and RECIPIENT_LIST_INVITE in capabilities.supported
+    try:
+        take_parts(request, types, lists=lists)
+    except RemoteProtocolError as error:
+        known = [capabilities.accept_header_of(request.method)] if error.status == 415 else []
+        raise RemoteProtocolError(str(error), error.status, known) from None
+
+
+def _check_encoding(request: Request) -> None:
     encodings = [encoding.lower() for encoding in request.headers.values("Content-Encoding")]
     if any(encoding != "identity" for encoding in encodings):
         raise RemoteProtocolError("the body is encoded", 415, [("Accept-Encoding", "identity")])
+
+
+def _check_type(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
+    _check_encoding(request)
     media = _media_type(request.content_type or "")
     if not any(_media_matches(media, pattern) for pattern in types):
         raise RemoteProtocolError(

@@ -185,11 +185,20 @@ SDP = b"--b\r\nContent-Type: application/sdp\r\n\r\n"
 PARTS = {
     "no boundary": ("multipart/mixed", b"--b\r\n\r\n--b--\r\n"),
     "empty boundary": ('multipart/mixed;boundary=""', b"----\r\n"),
-    "never closed": ("multipart/mixed;boundary=b", SDP + b"v=0\r\n"),
     "boundary that is not there": ("multipart/mixed;boundary=c", SDP + b"v=0\r\n--b--\r\n"),
     "boundary of thousands": (f"multipart/mixed;boundary={'b' * 5000}", SDP),
     "nested": ("multipart/mixed;boundary=b", b"--b\r\nContent-Type: multipart/mixed\r\n" * 500),
     "thousands of parts": ("multipart/mixed;boundary=b", b"--b\r\n\r\n" * 5000),
+    "session twice": ("multipart/mixed;boundary=b", SDP + b"\r\n" + SDP + b"\r\n--b--\r\n"),
+    "part that must be understood": (
+        "multipart/mixed;boundary=b",
+        b"--b\r\nContent-Type: text/html\r\n\r\n<a>\r\n--b--\r\n",
+    ),
+    "list that is none": (
+        "multipart/mixed;boundary=b",
+        b"--b\r\nContent-Type: application/resource-lists+xml\r\n"
+        b"Content-Disposition: recipient-list\r\n\r\n<resource-lists\r\n--b--\r\n",
+    ),
     "resource list": ("application/resource-lists+xml", b"<resource-lists"),
     "resource list with entities": (
         "application/resource-lists+xml",
@@ -214,14 +223,31 @@ def test_malformed_parts_and_lists_are_refused(
 
 
 @both_transports
-def test_a_list_of_recipients_that_must_be_understood_is_refused(
+def test_a_body_that_is_never_closed_is_read_to_its_end(
     server: RunningServer, transport: str
 ) -> None:
     with WireClient(server, "mallory", transport=transport) as mallory:
-        answer = mallory.ask("INVITE", "Require: recipient-list-invite", body=b"<resource-lists/>")
-        assert answer.status in (400, 415, 420)
-        if answer.status == 420:
-            assert answer["Unsupported"] == "recipient-list-invite"
+        kind, body = "multipart/mixed;boundary=b", SDP + b"v=0\r\n"
+        mallory.wire.send(mallory.request("INVITE", body=body, content_type=kind))
+        assert mallory.wire.final_response("INVITE").status == 488
+        mallory.wire.send(mallory.request("ACK"))
+
+
+@both_transports
+def test_a_list_of_recipients_has_no_meaning_in_a_call_that_stands(
+    server: RunningServer, transport: str
+) -> None:
+    with WireClient(server, "mallory", transport=transport) as mallory:
+        mallory.join()
+        require = "Require: recipient-list-invite"
+        body = chat_offer(mallory.path)
+        mallory.wire.send(mallory.request("INVITE", require, body=body))
+        answer = mallory.wire.final_response("INVITE")
+        assert answer.status == 420
+        assert answer["Unsupported"] == "recipient-list-invite"
+        mallory.wire.send(mallory.request("ACK"))
+        mallory.say("it still goes on")
+        mallory.leave()
 
 
 KINDS = ["", "application", "/", "application/", "/sdp", "application/sdp/x", "\xff/\xff", ";"]

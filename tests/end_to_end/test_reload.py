@@ -117,3 +117,31 @@ def test_the_log_gets_its_level_and_says_what_needs_a_restart(operator: Operator
         alice.join()
         server.wait_for_log(joined)
         alice.leave()
+
+
+def test_a_room_changes_its_rules_and_keeps_its_people(running_server: StartServer) -> None:
+    room = "team@127.0.0.1"
+    operator = Operator(running_server(), {})
+    server = operator.server
+    with (
+        WireClient(server, "alice", room=room) as alice,
+        WireClient(server, "bob", room=room) as bob,
+    ):
+        alice.join()
+        bob.join()
+        operator.set({room: {"allow": "carol@127.0.0.1", "whisper": "none"}})
+        server.wait_for_log(r"taken up: \[team@127\.0\.0\.1\]$")
+        with WireClient(server, "eve", room=room) as eve:
+            assert eve.invite().status == 403
+        with WireClient(server, "eve", room="lobby@127.0.0.1") as eve:
+            eve.join()
+            eve.leave()
+        alice.say("still here")
+        assert bob.hear_text() == "still here"
+        operator.set({room: {"allow": "eve@127.0.0.1"}})
+        server.wait_for_log(r"taken up: \[team@127\.0\.0\.1\]$", times=2)
+        with WireClient(server, "eve", room=room) as eve:
+            eve.join()
+            eve.leave()
+        bob.leave()
+        alice.leave()

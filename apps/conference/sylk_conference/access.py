@@ -9,6 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import quote, unquote_to_bytes
 
 from sylk.settings import Network, SettingType
 from sylk_conference.people import comparable
@@ -21,6 +22,8 @@ _HOST = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?"
 _PERSON = re.compile(rf"(?:sips?:)?[^@\s<>\"]+@(?:{_HOST}|\[[0-9A-Fa-f:.]+\])", re.IGNORECASE)
 _DOMAIN = re.compile(rf"@?{_HOST}")
 _DIGITS = re.compile(r"[0-9.]+(?:/.*)?")
+_USER_SAFE = "!*'()&=+$?/"
+"""What needs no escape, and ends no item; RFC 3261 section 25.1 lets a user hold more."""
 _WHAT = "all, none, or people, domains, addresses and networks such as alice@example.com"
 
 
@@ -29,7 +32,7 @@ class AccessList:
     """Whom a list names."""
 
     users: frozenset[bytes] = frozenset()
-    """user@host of each, as `comparable` writes it."""
+    """user@host of each, without escapes, the host in lower case."""
     domains: frozenset[bytes] = frozenset()
     """In lower case."""
     networks: frozenset[Network] = frozenset()
@@ -40,11 +43,15 @@ class AccessList:
 
         `source` is the IP address that his request came from; empty where that is not known.
         """
-        if self.has_everybody or who in self.users:
+        if self.has_everybody:
             return True
-        if who.rpartition(b"@")[2].removesuffix(b".") in self.domains:
+        if (self.users or self.domains) and self._has_user(who):
             return True
         return bool(self.networks) and self._has_address(source)
+
+    def _has_user(self, who: bytes) -> bool:
+        who = _canonical(who)
+        return who in self.users or who.rpartition(b"@")[2] in self.domains
 
     def _has_address(self, source: str) -> bool:
         try:
@@ -60,11 +67,22 @@ class AccessList:
         domains = (name.decode() for name in self.domains)
         items = [
             *(["all"] if self.has_everybody else []),
-            *sorted(user.decode() for user in self.users),
+            *sorted(map(_written, self.users)),
             *sorted(name if "." in name or name == "localhost" else f"@{name}" for name in domains),
             *sorted(map(str, self.networks)),
         ]
         return ", ".join(items) or _NOBODY
+
+
+def _canonical(who: bytes) -> bytes:
+    """Return user@host with its escapes decoded, and without a dot at the end of the host."""
+    user, at, host = who.rpartition(b"@")
+    return unquote_to_bytes(user) + at + host.removesuffix(b".")
+
+
+def _written(who: bytes) -> str:
+    user, at, host = who.rpartition(b"@")
+    return f"{quote(user, safe=_USER_SAFE)}{at.decode()}{host.decode()}"
 
 
 EVERYBODY = AccessList(has_everybody=True)
@@ -85,7 +103,7 @@ def read_access_list(text: str) -> AccessList:
         if item.lower() in _EVERYBODY:
             continue
         if _PERSON.fullmatch(item):
-            users.add(comparable(item.encode()).removesuffix(b"."))
+            users.add(_canonical(comparable(item.encode())))
         elif "/" in item or ":" in item or _DIGITS.fullmatch(item):
             networks.add(_read_network(item))
         else:

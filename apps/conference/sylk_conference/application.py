@@ -22,6 +22,7 @@ from typing import Self
 import trio
 
 from sylk.application import Application
+from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
 from sylk.settings import AddressSettings
@@ -34,6 +35,7 @@ from sylk_conference.people import Arrival, Participant, key_of
 from sylk_conference.permissions import ByPolicy, Permissions
 from sylk_conference.policy import Asker, RoomPolicy
 from sylk_conference.presence import PresenceWatching
+from sylk_conference.recipients import call_recipients, recipients_of
 from sylk_conference.referrals import Referrals
 from sylk_conference.reporting import Reporting
 from sylk_conference.room import Room
@@ -43,6 +45,7 @@ from sylk_conference.settings import ConferenceSettings, RoomSettings
 from sylk_conference.visit import Visit
 from sylk_conference.watching import Watchers
 
+_NOT_ALLOWED = 405
 _NOT_OPEN = 480
 
 
@@ -54,6 +57,7 @@ class Conference(Application):
     settings: ConferenceSettings
     address_settings_class = RoomSettings
     event_packages = ("conference", "presence")
+    extensions = ("recipient-list-invite",)
 
     def __init__(self, settings: ConferenceSettings) -> None:
         super().__init__(settings)
@@ -66,7 +70,7 @@ class Conference(Application):
             self._rooms,
             self._dial_out,
             self._factory,
-            self._permissions_of,
+            self.permissions_of,
             self.logger,
         )
         self._history: HistoryStore | None = None
@@ -99,6 +103,7 @@ class Conference(Application):
         """Take other settings for all rooms, those that are open too."""
         super().reconfigure(settings, address_settings)
         self._open_history()
+        self._presence.reconfigure(settings.notify_interval)
         self._rooms.reconfigure(address_settings, settings.max_rooms)
 
     def _open_history(self) -> None:
@@ -156,16 +161,29 @@ class Conference(Application):
         if replaced is None and (status := self._rooms.refusal(address)) is not None:
             await invitation.reject(status)
             return
+        try:
+            permissions = self.permissions_of(address)
+            uris = recipients_of(invitation, permissions, self.settings.max_recipients)
+        except RemoteProtocolError as error:
+            self.logger.info("refused the list of %s: %s", invitation.sender.uri, error)
+            await invitation.reject(error.status)
+            return
         with self._rooms.seat(address, invitation.call, replaced) as open_room:
             features = open_room.room.policy.features
+            if self._calls_factory(invitation):
+                self._rooms.find_by_name(address)
             async with invitation.accept(
                 focus=True, chatroom=features, local=address, streams=True, allow_join=True
             ) as chat:
+                call_recipients(self._rooms, self._dial_out, open_room, chat, permissions, uris)
                 await self._take_part(open_room, chat, asker)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
         """Tell who is in a room, or whether it is open."""
-        address = _room_at(str(subscription.request_uri.aor))
+        if self._factory.is_named(subscription.request_uri.user):
+            await subscription.reject(_NOT_ALLOWED)
+            return
+        address = self._room_at(subscription)
         asker = self._asker(subscription, address)
         denial = self._rooms.policy_of(address).may_subscribe(asker, trio.current_time())
         if denial is not None:
@@ -184,9 +202,10 @@ class Conference(Application):
     async def handle_referral(self, referral: ReferralRequest) -> None:
         """Have somebody called into a room, or put out of it."""
         place = self._rooms.place_of(referral.call)
-        await self._referrals.handle(referral, place or _room_at(str(referral.request_uri.aor)))
+        await self._referrals.handle(referral, place or self._room_at(referral))
 
-    def _permissions_of(self, address: Address) -> Permissions:
+    def permissions_of(self, address: Address) -> Permissions:
+        """Return who may have others called into the room of an address, or put out of it."""
         return ByPolicy(self._rooms.policy_of(address), trio.current_time())
 
     def _asker(self, request: Invitation | SubscriptionRequest, address: Address) -> Asker:
@@ -201,7 +220,17 @@ class Conference(Application):
         The room of another call is known by the address of that one.
         """
         place = self._rooms.place_of(invitation.replaces or invitation.joins)
-        return place or _room_at(str(invitation.request_uri.aor))
+        if place is None and self._calls_factory(invitation):
+            place = _address(self._factory.new_room(str(invitation.request_uri.aor)))
+        return place or self._room_at(invitation)
+
+    def _calls_factory(self, invitation: Invitation) -> bool:
+        is_named = self._factory.is_named(invitation.request_uri.user)
+        return is_named and not (invitation.replaces or invitation.joins)
+
+    def _room_at(self, request: Invitation | SubscriptionRequest | ReferralRequest) -> Address:
+        uri = request.request_uri
+        return self._rooms.made(uri.user) or _address(str(uri.aor))
 
     async def _take_part(self, open_room: OpenRoom, chat: Chat, asker: Asker) -> None:
         if not chat.takes_cpim:
@@ -233,7 +262,10 @@ class Conference(Application):
             partial_state=of_room.partial_notifications,
         )
         history = RoomHistory(room, self._history)
-        return OpenRoom(room, chats, listeners, reporting, info, history, watchers)
+        set_alarm = partial(self._set_alarm, ("notifications", key))
+        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, set_alarm)
+        open_room.on_put_out = partial(self._dial_out.cancel, open_room)
+        return open_room
 
     def _set_alarm(
         self, key: Hashable, deadline: float | None, ring: Callable[[float], None]
@@ -242,5 +274,5 @@ class Conference(Application):
         self.user_agent.set_alarm((self.name, key), deadline, ring)
 
 
-def _room_at(uri: str) -> Address:
+def _address(uri: str) -> Address:
     return Address(uri, ROOM_NAME)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sylk.errors import RemoteProtocolError
 from sylk.payload.content_type import ContentType
 from sylk.payload.cpim_envelope import wrapped_content_type
+from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.policy import Denial
 
 ANY_TYPE = ("*",)
@@ -43,7 +44,7 @@ def check_content(
     content_type = wrapped_content_type(body, header_end)
     if content_type not in _USUAL_TYPES or types != ANY_TYPE:
         parsed = ContentType.parse(content_type.decode("utf-8", "replace"))
-        if not parsed.matches(types):
+        if not parsed.matches(types) and not content_type.startswith(COMMAND_TYPE):
             raise Refusal(f"{parsed} is not passed on here", _UNWANTED, as_report=True)
     # COMPAT: content that is not UTF-8, or that its charset does not fit, ends the session of
     # deployed clients that get it.

@@ -28,6 +28,11 @@ class Factory:
         """Tell whether the user part of a URI is that of the factory; its case is forgiven."""
         return bool(self._user) and user is not None and user.lower() == self._user
 
+    def new_room(self, uri: str) -> str:
+        """Return the URI of a new room; `uri` is that of the factory, bare of parameters."""
+        scheme, _, rest = uri.partition(":")
+        return f"{scheme}:{self.new_name()}@{rest.rpartition('@')[2]}"
+
     def new_name(self) -> str:
         """Return a name for a room that no other has, such as `kolube-rimato-vanise-dupoga`."""
         return "-".join(

@@ -66,7 +66,8 @@ class LargeMessages:
             passage = self._passages[stream] = Passage(self._room, self._sender, stream.total)
         try:
             check(denial)
-            check(self._room.policy.takes_size(max(stream.total or 0, piece.start)))
+            reached = max(stream.total or 0, piece.start + len(piece.body))
+            check(self._room.policy.takes_size(reached))
             ready = passage.take(piece.start, piece.body, now, complete=piece.is_complete)
         except RemoteProtocolError as error:
             self._give_up(stream)

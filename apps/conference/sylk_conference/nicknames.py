@@ -184,6 +184,9 @@ class Nicknames:
             raise self._too_long()
         if not _is_seen(shown):
             raise RemoteProtocolError("a nickname that cannot be seen", MALFORMED)
+        # COMPAT: deployed clients take what follows the first one for the address.
+        if "<" in shown or ">" in shown:
+            raise RemoteProtocolError("a nickname with angle brackets", MALFORMED)
         return shown
 
     def _too_long(self) -> RemoteProtocolError:

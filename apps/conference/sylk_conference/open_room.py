@@ -1,10 +1,12 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
+from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
+from sylk_conference.aggregation import Aggregation, SetAlarm
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
@@ -17,11 +19,13 @@ from sylk_conference.watching import Watchers
 PACE_BYTES = 256 * 1024
 """Bytes that wait for half of the room before a sender is slowed down to the room's pace."""
 
-MAX_CATCHING_UP = 1000
-"""Messages that are kept for a newcomer until he has what was said before."""
-
 MISSED_SIZE = 256 * 1024
 """Bytes of messages that are kept for somebody who is not listening."""
+
+NEWCOMER_MESSAGES = 1000
+"""Messages that are kept for somebody who is sent first what was said before he came."""
+
+_REMOVED = 403
 
 
 def date_time() -> str:
@@ -43,8 +47,13 @@ class OpenRoom:
     history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
+    set_alarm: InitVar[SetAlarm]
+    """By which notifications that were gathered are sent."""
+    aggregation: Aggregation = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
+    newcomers: set[Participant] = field(default_factory=set[Participant])
+    """Those who are still to be sent what was said before they came."""
     on_changed: Callable[[], None] | None = None
     """Called when people come or go."""
     seats: int = 0
@@ -53,8 +62,13 @@ class OpenRoom:
     """How many of these are being called, and have not answered yet."""
     calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
     """The sessions that are here or on their way in, each with user@host of its person."""
+    on_put_out: Callable[[bytes, str], bool] | None = None
+    """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
+
+    def __post_init__(self, set_alarm: SetAlarm) -> None:
+        self.aggregation = Aggregation(set_alarm, self.send)
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
@@ -63,7 +77,7 @@ class OpenRoom:
         )
 
     def keep_for_absent(
-        self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
+        self, body: bytes, sender: Participant | None, recipients: Sequence[Participant] | None
     ) -> None:
         """Keep a message for those of its recipients who are not listening."""
         for participant, missed in self.missed.items():
@@ -94,7 +108,7 @@ class OpenRoom:
         self.changed(participant.user)
         if held:
             self.silence(participant)
-        else:
+        elif participant not in self.newcomers:
             self.resume(participant)
 
     def silence(self, participant: Participant) -> None:
@@ -123,14 +137,26 @@ class OpenRoom:
     def enter(self, participant: Participant, chat: Chat) -> None:
         """Let somebody in, who is no listener yet."""
         self.chats[participant] = chat
-        self.missed[participant] = Missed(MAX_CATCHING_UP, MISSED_SIZE)
+        self.newcomers.add(participant)
+        self.missed[participant] = Missed(NEWCOMER_MESSAGES, MISSED_SIZE)
         self.reporting.listen_to(participant, chat)
         self.changed(participant.user)
+
+    def catch_up(self, participant: Participant, earlier: Sequence[bytes]) -> None:
+        """Send a newcomer what was said before he came, and from now on everything.
+
+        If he holds the chat, he is sent all that when he does not any more.
+        """
+        self.newcomers.discard(participant)
+        self.missed[participant].precede(earlier)
+        if not self.chats[participant].is_held:
+            self.resume(participant)
 
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
         for user in self.room.leave(participant):
             self.info.changed(user)
+        self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
         self.missed.pop(participant, None)
@@ -142,14 +168,44 @@ class OpenRoom:
 
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
-        broadcast = Broadcast()
         body = notice(self.room.address, text, date_time())
+        self.keep_for_absent(body, about, None)
+        broadcast = Broadcast()
         broadcast.add(body)
         self.broadcast(broadcast, about)
-        for participant, missed in self.missed.items():
-            # Who holds the chat sees in the list who is here; who has just come was told who is.
-            if participant is not about and not participant.is_held:
-                missed.add(body)
+
+    def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
+        """Say something in the name of the room to these alone."""
+        self._send(notice(self.room.address, text, date_time()), participants)
+
+    def send(self, user: User, content_type: str, content: bytes) -> None:
+        """Send something to one person in the name of the room."""
+        to = user.shown_address
+        message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        self._send(message.render(), user.participants)
+
+    def _send(self, body: bytes, participants: Sequence[Participant]) -> None:
+        self.keep_for_absent(body, None, participants)
+        broadcast = Broadcast()
+        broadcast.add(body)
+        self.whisper(broadcast, participants)
+
+    def put_out(self, key: bytes, reason: str, by: str) -> bool:
+        """Put somebody, by his user@host, out with all his clients, and tell him why.
+
+        `by` is the URI of who wants it. Whoever is being called is called no more. Returns whether
+        there was anything to do.
+        """
+        is_called = self.on_put_out is not None and self.on_put_out(key, reason)
+        user = self.room.people.get(key)
+        if user is not None:
+            self.tell_some(reason, user.participants)
+            for participant in user.participants:
+                participant.removed_by = by
+        calls = [call for call, person in self.calls.items() if person == key]
+        for call in calls:
+            call.hang_up(reason, _REMOVED)
+        return bool(calls) or is_called
 
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None
@@ -164,6 +220,7 @@ class OpenRoom:
         """Tell nothing any more: nobody is here."""
         self.reporting.close()
         self.watchers.end()
+        self.aggregation.close()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""

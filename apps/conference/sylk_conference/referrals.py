@@ -20,10 +20,10 @@ from sylk.errors import RemoteProtocolError
 from sylk.log import ApplicationLogger
 from sylk.payload.cpim import Address
 from sylk.session import Refer, Referral, ReferralRequest
-from sylk_conference.dial_out import DialOut, Invitee
+from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.factory import Factory
-from sylk_conference.notices import name_of, notice
-from sylk_conference.open_room import OpenRoom, date_time
+from sylk_conference.notices import name_of
+from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import comparable
 from sylk_conference.permissions import Permissions, Referrer
 from sylk_conference.rooms import Rooms
@@ -36,7 +36,6 @@ _NOT_OPEN = 480
 _LOOP = 482
 _OTHER_METHOD = 488
 _BUSY = 503
-_REMOVED = 403
 
 
 class Referrals:
@@ -65,7 +64,8 @@ class Referrals:
         try:
             refer = request.read()
             self._check(request, refer, referrer, place)
-            invitee = Invitee(str(refer.target), referrer.address, refer.replaces)
+            uri = uri_to_call(str(refer.target))
+            invitee = Invitee(uri, referrer.address, refer.replaces)
             if refer.method == "INVITE" and self._has_to_call(open_room, invitee):
                 self._check_bounds(open_room, invitee)
                 is_called = True
@@ -139,14 +139,19 @@ class Referrals:
             referral.finish(200, "Is Here Already")
         elif (status := self._rooms.refusal(open_room.room.address)) is not None:
             referral.finish(status, "The Room Is Full")
-        else:
+        elif self._dial_out.is_ringing(open_room, invitee.key) or self._dial_out.has_line(
+            open_room
+        ):
             self._dial_out.call(open_room, invitee, referral.progress)
+        else:
+            # Others have come first while this one was answered.
+            referral.finish(_BUSY, "Too Many Calls")
 
     def _remove(
         self, referral: Referral, open_room: OpenRoom | None, referrer: Referrer, key: bytes
     ) -> None:
         reason = f"Removed by {name_of(referrer.address)}"
-        if open_room is None or not self.remove(open_room, key, reason):
+        if open_room is None or not open_room.put_out(key, reason, referrer.address.uri):
             referral.finish(_NOT_FOUND, "Not In The Room")
         else:
             self._logger.info(
@@ -155,20 +160,6 @@ class Referrals:
                 open_room.room.address.uri,
             )
             referral.finish(200)
-
-    def remove(self, open_room: OpenRoom, key: bytes, reason: str) -> bool:
-        """Put somebody, by his user@host, out of a room with all his clients, and tell him why.
-
-        He is called no more if he was being called. Returns whether there was anything to do.
-        """
-        is_called = self._dial_out.cancel(open_room, key, reason)
-        chats = {chat.call: chat for chat in open_room.chats.values()}
-        calls = [call for call, person in open_room.calls.items() if person == key]
-        for call in calls:
-            if (chat := chats.get(call)) is not None and not call.is_over:
-                chat.post(notice(open_room.room.address, reason, date_time()))
-            call.hang_up(reason, _REMOVED)
-        return bool(calls) or is_called
 
 
 def _is_here(open_room: OpenRoom, invitee: Invitee) -> bool:

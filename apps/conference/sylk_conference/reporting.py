@@ -13,7 +13,8 @@ from sylk_conference.people import Participant
 SetAlarm = Callable[[float | None, Callable[[float], None]], None]
 """Lets a function be called, with the time, at a time; None lets it be called never."""
 
-_Report = tuple[Receipt, int, str | None]
+HeldReports = list[tuple[Receipt, int, str | None]]
+"""Reports that wait for the answers to messages: receipt, status and comment of each."""
 
 
 class Reporting:
@@ -33,7 +34,7 @@ class Reporting:
         """
         self._chats = chats
         self._listeners = listeners
-        self._unanswered: dict[Participant, deque[list[_Report]]] = {}
+        self._unanswered: dict[Participant, deque[HeldReports]] = {}
         self._fates = Fates(rule, patience, self._tell)
         self._set_alarm = set_alarm
         self._alarm_at: float | None = None
@@ -126,23 +127,29 @@ class Reporting:
 
     # Before the answer
 
-    def hold_back(self, sender: Participant) -> None:
-        """Report nothing to somebody before `release`: his messages are not answered yet.
+    def hold_back(self, sender: Participant) -> HeldReports:
+        """Report nothing to somebody before `release`: some messages of his are not answered yet.
 
-        COMPAT: deployed clients take a REPORT that comes before the response for an odd one.
+        Returns what is to be released. Of several it is either the oldest or, before anything else
+        happens, the latest. COMPAT: deployed clients take a REPORT that comes before the response
+        for an odd one.
         """
-        self._unanswered.setdefault(sender, deque()).append([])
+        held: HeldReports = []
+        self._unanswered.setdefault(sender, deque()).append(held)
+        return held
 
-    def release(self, sender: Participant) -> None:
-        """Send what the oldest `hold_back` of this sender has held: he has his answer."""
-        unanswered = self._unanswered.get(sender)
-        if unanswered is None:
-            return
-        reports = unanswered.popleft()
+    def release(self, sender: Participant, held: HeldReports) -> None:
+        """Send what was held back: those messages have their answers."""
+        unanswered = self._unanswered[sender]
+        if unanswered[-1] is held:
+            unanswered.pop()
+        else:
+            assert unanswered[0] is held, "messages are answered in their order"
+            unanswered.popleft()
         if not unanswered:
             del self._unanswered[sender]
         if (chat := self._chats.get(sender)) is not None:
-            for receipt, status, comment in reports:
+            for receipt, status, comment in held:
                 chat.report(receipt, status, comment)
 
     def _keep_time(self) -> None:

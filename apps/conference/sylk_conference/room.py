@@ -11,12 +11,15 @@ all this right, as most have, is passed on as the very bytes that came.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sylk.payload.cpim import Address, CpimMessage, Envelope
-from sylk.payload.cpim_envelope import line_uri, render_envelope
+from sylk.errors import RemoteProtocolError
+from sylk.payload.cpim import Address, CpimMessage, Envelope, split_envelope
+from sylk.payload.cpim_envelope import line_uri, render_envelope, wrapped_content_type
 from sylk_conference.addressing import Addressing
 from sylk_conference.alternatives import PLAIN, text_alternative
 from sylk_conference.audience import Audience, takes
+from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.content import Refusal, check, check_content
+from sylk_conference.display_names import shown_name
 from sylk_conference.nicknames import Nicknames
 from sylk_conference.people import Arrival, Participant, People, User, comparable, key_of
 from sylk_conference.policy import Asker, RoomPolicy
@@ -25,6 +28,8 @@ from sylk_conference.settings import RoomSettings
 MODERATOR = ("moderator", "participant")
 PARTICIPANT = ("participant",)
 """The roles of people (RFC 4575 section 5.6.3)."""
+
+NOTIFICATION = b"message/imdn+xml"
 
 _FORBIDDEN = 403
 _UNSUPPORTED = 415
@@ -39,6 +44,8 @@ class Delivery:
     is_private: bool = False
     content_type: bytes = b""
     """The type of what is wrapped."""
+    is_command: bool = False
+    """True for what is for the room itself to do."""
     alternative: "Delivery | None" = None
     """What those get who do not take the type."""
 
@@ -131,7 +138,8 @@ class Room:
 
     def _rename(self, user: User) -> None:
         nicknames = self.nicknames
-        self.people.rename(user, nicknames.nickname_of(user.key), nicknames.name_of(user.key))
+        name = shown_name(nicknames.name_of(user.key))
+        self.people.rename(user, nicknames.nickname_of(user.key), name)
 
     def _find_nickname(self, nickname: str) -> User | None:
         key = self.nicknames.owner_of(nickname)
@@ -164,9 +172,14 @@ class Room:
         content_type = check_content(
             body, envelope.header_end, policy.settings.content_types, whole=whole
         )
+        if content_type.startswith(COMMAND_TYPE):
+            return Delivery(body, [], content_type=content_type, is_command=True)
         check(policy.takes_size(len(body)))
         recipients = self._addressing.recipients(sender, envelope.to_lines)
-        if recipients is not None:
+        if recipients is not None and content_type.startswith(NOTIFICATION):
+            # What became of a message is told where nobody may whisper, and to its sender alone.
+            recipients = [one for one in recipients if one.user is not sender.user]
+        elif recipients is not None:
             self._check_whisper(sender, recipients)
         head = self._new_head(sender, envelope, now, body, is_private=recipients is not None)
         said = body if head is None else head + body[envelope.header_end :]
@@ -228,6 +241,19 @@ def _in_plain_text(body: bytes) -> bytes | None:
     message = CpimMessage.parse(body)
     text = text_alternative(message.content_type, message.content)
     return None if text is None else body[: body.index(b"\r\n\r\n") + 4] + text
+
+
+def version_for(participant: Participant, body: bytes) -> bytes | None:
+    """Return a message/cpim as somebody's client takes it: as it is, or its text, or None."""
+    if not participant.accepts:
+        return body
+    try:
+        content_type = wrapped_content_type(body, split_envelope(body).header_end)
+        if takes(participant, content_type.decode("utf-8", "replace")):
+            return body
+        return _in_plain_text(body) if takes(participant, PLAIN) else None
+    except RemoteProtocolError:
+        return None
 
 
 def asker_of(participant: Participant) -> Asker:

@@ -10,7 +10,7 @@ from functools import partial
 
 from sylk.payload.cpim import Address
 from sylk.session import Call
-from sylk.settings import AddressSettings
+from sylk.settings import AddressSettings, address_uri
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import comparable, key_of
 from sylk_conference.policy import RoomPolicy
@@ -47,6 +47,8 @@ class Rooms:
         """Into which room each call leads."""
         self._taken: set[Call] = set()
         """The calls whose seat somebody is about to take."""
+        self._made: dict[bytes, Address] = {}
+        """The open rooms of the factory by the user part of their address."""
 
     def __len__(self) -> int:
         """Return how many rooms are open."""
@@ -64,6 +66,14 @@ class Rooms:
         key = key_of(address)
         policy = self._policies.get(key)
         return policy or RoomPolicy(self.settings.of(key.decode("utf-8", "replace")))
+
+    def made(self, user: str | None) -> Address | None:
+        """Return the address of the room that the factory has made by this name, if it is open."""
+        return self._made.get((user or "").encode("utf-8", "replace"))
+
+    def find_by_name(self, address: Address) -> None:
+        """Have the open room of an address, made by the factory, found by its name alone."""
+        self._made[key_of(address).rpartition(b"@")[0]] = address
 
     def place_of(self, call: Call | None) -> Address | None:
         """Return the address of the room that a call leads into."""
@@ -105,7 +115,7 @@ class Rooms:
     def open_permanent(self) -> None:
         """Open the rooms that are always open."""
         for key, settings in self.settings.own.items():
-            address = Address(f"sip:{key}", ROOM_NAME)
+            address = Address(address_uri(key), ROOM_NAME)
             if settings.permanent and self.get(address) is None:
                 self.open(address)
 
@@ -177,6 +187,7 @@ class Rooms:
             return
         key = open_room.room.key
         del self._rooms[key]
+        self._made.pop(key.rpartition(b"@")[0], None)
         open_room.room.policy.closed()
         if not open_room.room.policy.has_sanctions:
             # Bans hold for whoever comes next.

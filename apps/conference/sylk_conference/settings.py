@@ -174,7 +174,7 @@ class RoomSettings:
     )
     history_count: int = setting(
         10_000,
-        "The most messages that are kept. Over it the oldest goes.",
+        "The most messages of one room that are kept. Over it the oldest goes.",
         unit="messages",
         minimum=1,
         restart=False,
@@ -244,7 +244,6 @@ class ConferenceSettings(RoomSettings, DialOutSettings):
         "conference-factory",
         "The user part of the address that makes a new room for each who calls it (RFC 4579 "
         "section 5.4); empty for none.",
-        restart=False,
     )
     history_size: Bytes = setting(
         1024**3,

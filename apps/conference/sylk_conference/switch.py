@@ -21,13 +21,17 @@ from sylk.session import (
     NicknameRequest,
     Receipt,
 )
+from sylk_conference.commands import Command, read_command
 from sylk_conference.content import Refusal, check
 from sylk_conference.large_messages import LargeMessages
 from sylk_conference.message_rate import MessageBucket
+from sylk_conference.moderation import Moderation
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Participant
 from sylk_conference.policy import Denial
-from sylk_conference.room import Delivery, asker_of
+from sylk_conference.reporting import HeldReports
+from sylk_conference.room import NOTIFICATION, Delivery, asker_of
+from sylk_conference.showing import show
 
 PACE_LIMIT = 1.0
 """Seconds for which a sender is held back at most, after each batch."""
@@ -54,6 +58,9 @@ class Switch:
         self._asker = asker_of(participant)
         self._bucket = MessageBucket()
         self._pause_until = -math.inf
+        self._asked_history: list[tuple[Receipt, Command]] = []
+        self._shown_from: int | None = None
+        """The first message of the history that was shown, by its number."""
         self._large = LargeMessages(
             open_room.room,
             participant,
@@ -67,6 +74,7 @@ class Switch:
         now = trio.current_time()
         policy = self._open_room.room.policy
         denial = policy.may_speak(self._asker, now)
+        self._participant_may_speak(denial is None)
         whole: list[ChatMessage] = []
         for each in batch:
             if isinstance(each, ChatMessage):
@@ -79,7 +87,15 @@ class Switch:
                 whole = []
                 self._rename(each)
         self._switch(whole, denial)
-        self._pause_until = now + policy.pace(self._bucket, len(batch), now)
+        # Of a large message its end counts alone, and not each piece.
+        count = sum(not isinstance(one, MessagePiece) or one.is_complete for one in batch)
+        self._pause_until = now + policy.pace(self._bucket, count, now)
+
+    def _participant_may_speak(self, may_speak: bool) -> None:
+        """Let those who watch the room know that the time of a mute is over, or goes on."""
+        if self._participant.is_muted is may_speak:
+            self._participant.is_muted = not may_speak
+            self._open_room.changed(self._participant.user)
 
     async def keep_pace(self) -> None:
         """Hold this sender back while most of the room is behind; a minority never slows anyone.
@@ -92,10 +108,14 @@ class Switch:
                 while laggards := open_room.laggards():
                     await min(laggards, key=lambda chat: chat.backlog).wait_drained()
         await self._large.keep_pace()
+        if self._asked_history:
+            await self._show_history()
         await open_room.history.wait_for_room()
-        # An Event that tells of the end would be another object for each chat.
-        while not self._chat.is_over and trio.current_time() < self._pause_until:  # noqa: ASYNC110
+        while self._is_pausing():  # noqa: ASYNC110 - an Event would be one object more for each chat
             await trio.sleep(min(_PAUSE_STEP, self._pause_until - trio.current_time()))
+
+    def _is_pausing(self) -> bool:
+        return not self._chat.is_over and trio.current_time() < self._pause_until
 
     def close(self) -> None:
         """Give up what is not whole: the sender has gone."""
@@ -112,16 +132,21 @@ class Switch:
         said: list[Delivery] = []
         broadcast = Broadcast()
         is_kept = open_room.history.is_kept
-        if is_kept:
-            open_room.reporting.hold_back(sender)
+        held = open_room.reporting.hold_back(sender) if is_kept else None
         for message in batch:
             try:
-                check(denial)
                 delivery = open_room.room.post(sender, message.body, message.envelope, now)
+                if delivery.is_command:
+                    self._obey(message)
+                    continue
+                check(denial)
             except RemoteProtocolError as error:
                 self._refuse(message, error)
                 continue
             said.append(delivery)
+            if delivery.is_private and self._gather(delivery, message):
+                accepted.append(message)
+                continue
             receipt = chat.receipt_of(message)
             if delivery.recipients is None:
                 is_asked = self._add(broadcast, delivery, receipt)
@@ -134,22 +159,52 @@ class Switch:
             (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
-        answer = partial(self._answer, accepted, asked, is_held_back=is_kept)
+        answer = partial(self._answer, accepted, asked, held)
         if is_kept:
             open_room.history.add(sender, said, answer)
         else:
             answer()
 
     def _answer(
-        self, accepted: list[ChatMessage], asked: list[ChatMessage], *, is_held_back: bool
+        self, accepted: list[ChatMessage], asked: list[ChatMessage], held: HeldReports | None
     ) -> None:
         chat = self._chat
         if not chat.is_over:
             chat.accept(accepted)
             if asked:
                 chat.accept(asked, report=False)
-        if is_held_back:
-            self._open_room.reporting.release(self._participant)
+        if held is not None:
+            self._open_room.reporting.release(self._participant, held)
+
+    def _obey(self, message: ChatMessage) -> None:
+        """Carry out a command; what is refused gets a 200, and a REPORT that says why."""
+        receipt = self._chat.receipt_of(message)
+        self._chat.accept([message], report=False)
+        try:
+            command = read_command(message.content)
+            if command.name == "history":
+                self._asked_history.append((receipt, command))
+                return
+            moderation = Moderation(self._open_room, self._participant, self._logger)
+            moderation.carry_out(command, trio.current_time())
+        except RemoteProtocolError as error:
+            self._log_refusal(error)
+            self._chat.report(receipt, error.status, str(error))
+            return
+        self._chat.report(receipt)
+
+    async def _show_history(self) -> None:
+        """Send what was asked for of the history."""
+        asked, self._asked_history = self._asked_history, []
+        for receipt, command in asked:
+            before = self._shown_from if command.earlier else None
+            history = self._open_room.history
+            records = await history.latest(self._participant, command.count, before)
+            if records:
+                self._shown_from = records[0].sequence
+            await show(self._chat, [record.body for record in records])
+            if not self._chat.is_over:
+                self._chat.report(receipt)
 
     def _rename(self, request: NicknameRequest) -> None:
         """Answer a NICKNAME (RFC 7701 section 7.1)."""
@@ -162,6 +217,16 @@ class Switch:
         self._chat.answer_nickname(request, _OK)
         for user in renamed:
             self._open_room.changed(user)
+
+    def _gather(self, delivery: Delivery, message: ChatMessage) -> bool:
+        """Let a notification wait for others, in a large room; tells whether it does."""
+        if not delivery.recipients or not delivery.content_type.startswith(NOTIFICATION):
+            return False
+        user, aggregation = delivery.recipients[0].user, self._open_room.aggregation
+        if not aggregation.takes(user, len(self._open_room.chats)):
+            return False
+        aggregation.add(user, message.content, trio.current_time())
+        return True
 
     def _add(self, broadcast: Broadcast, delivery: Delivery, receipt: Receipt) -> bool:
         """Add a message; returns whether its success is reported later."""
@@ -186,14 +251,14 @@ class Switch:
             broadcast = Broadcast()
             is_asked = self._add(broadcast, delivery, receipt)
             self._open_room.whisper(broadcast, delivery.recipients or ())
-        if alternative is not None and alternative.recipients:
+        if alternative is not None and (readers := alternative.recipients):
             broadcast = Broadcast()
             if delivery.recipients:
                 broadcast.add(alternative.body)
                 self._keep_for_absent(alternative)
             else:
                 is_asked = self._add(broadcast, alternative, receipt)
-            self._open_room.whisper(broadcast, alternative.recipients)
+            self._open_room.whisper(broadcast, readers)
         return is_asked
 
     def _pass_on(self, piece: MessagePiece, denial: Denial | None) -> None:

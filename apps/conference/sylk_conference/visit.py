@@ -8,10 +8,11 @@ import trio
 
 from sylk.log import ApplicationLogger
 from sylk.payload.conference_info import DisconnectionMethod, Execution
-from sylk.session import Broadcast, Chat
+from sylk.session import Chat
 from sylk_conference.notices import name_of, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival
+from sylk_conference.showing import show
 from sylk_conference.switch import Switch
 
 _FAILURE = 400
@@ -48,7 +49,11 @@ class Visit:
         open_room, participant, chat = self._open_room, self._participant, self._chat
         switch = Switch(open_room, participant, chat, self._logger)
         try:
-            await self._greet()
+            with trio.CancelScope() as greeting:
+                # Who hangs up before he has seen what was said leaves at once.
+                chat.on_over = greeting.cancel
+                await self._greet()
+            chat.on_over = None
             async for batch in chat.batches_with_pieces():
                 switch.take(batch)
                 await switch.keep_pace()
@@ -68,13 +73,8 @@ class Visit:
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
-        earlier = Broadcast()
-        for body in await history.replay(participant, self._recorded):
-            earlier.add(body)
-        if len(earlier):
-            earlier.send_to([chat])
-        if not chat.is_held:
-            open_room.resume(participant)
+        rest = await show(chat, await history.replay(participant, self._recorded))
+        open_room.catch_up(participant, rest)
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat

@@ -33,6 +33,14 @@ HERE = "192.0.2.9"
         ("example.com", b"alice@sub.example.com", "", False),
         ("example.com", b"alice@badexample.com", "", False),
         ("example.com", b"example.com@example.org", "", False),
+        ("alice@example.com.", ALICE, "", True),
+        ("alice@example.com", b"alice@example.com.", "", True),
+        ("example.com", b"alice@example.com.", "", True),
+        ("josé@example.com", b"jos%C3%A9@example.com", "", True),
+        ("jos%c3%a9@example.com", b"jos%C3%A9@example.com", "", True),
+        ("a%2Cb@example.com", b"a,b@example.com", "", True),
+        # An escaped @ begins no host.
+        ("example.org", b"alice%40example.org@example.com", "", False),
         ("localhost", b"alice@localhost", "", True),
         ("@server", b"alice@server", "", True),
         ("bob@example.org, example.com", ALICE, "", True),
@@ -95,7 +103,7 @@ def network(address: ipaddress.IPv4Address | ipaddress.IPv6Address, bits: int) -
 
 USERS = st.builds(
     person,
-    st.from_regex(r"[a-z0-9.!*'()&=+$_-]{1,8}", fullmatch=True),
+    st.text("abz09.!*'()&=+$_-,;?/é @%", min_size=1, max_size=8),
     st.sampled_from(["example.com", "a.example.org", "server", "[2001:db8::1]", "192.0.2.1"]),
 )
 DOMAINS = st.from_regex(r"[a-z]{1,5}(\.[a-z]{2,5}){0,2}", fullmatch=True).filter(

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+import trio.testing
 from sylk_conference import Conference
 from sylk_conference.settings import ConferenceSettings
 from trio.testing import MockClock
@@ -292,6 +293,7 @@ async def test_nobody_is_called_into_a_room_that_is_full() -> None:
         (f"<sip:conference-factory@{DOMAIN}>", 482),
         ("<sip:bob@example.com;method=BYE>;method=INVITE", 400),
         ("<>", 400),
+        ("<sip:boss@example.com;maddr=127.0.0.1>", 403),
     ],
 )
 async def test_what_is_not_done_is_refused(target: str, status: int) -> None:
@@ -528,3 +530,29 @@ async def test_a_seat_is_kept_for_who_is_being_called() -> None:
         assert (await outcome(desk))[-1] == "486 Busy Here"
         async with Caller(server, "dave") as dave:
             await enter(dave)
+
+
+async def test_a_storm_of_referrals_makes_few_calls() -> None:
+    settings = {"Conference": {"max_ringing": 3}}
+    async with (
+        running_server(settings) as server,
+        Caller(server) as alice,
+        Caller(server, transport="tcp") as desk,
+        Invited(server) as bob,
+    ):
+        await enter(alice)
+        host = bob.uri.partition("@")[2]
+        requests = [desk.request("REFER", f"Refer-To: <sip:u{n}@{host}>") for n in range(30)]
+        # All of them at once, and each once more.
+        for request in requests * 2:
+            await desk.sip.send(request)
+        statuses = {202: 0, 503: 0}
+        for _ in requests:
+            statuses[(await desk.sip.response("REFER")).status] += 1
+        assert statuses[202] >= 3
+        assert sum(statuses.values()) == 30
+        called = {(await bob.sip.request("INVITE"))["To"] for _ in range(3)}
+        assert len(called) == 3
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.endpoint.call_count == 4
+        assert (await alice.bye()).status == 200

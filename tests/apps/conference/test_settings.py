@@ -82,11 +82,20 @@ def test_a_slip_of_the_hand_is_told_with_its_place(line: str, hint: str) -> None
         rooms(f"[lobby@a]\n{line}\n")
 
 
+def test_where_other_servers_count_messages_by_this_name() -> None:
+    with pytest.raises(ConfigError, match="history_size: must be at least 1M, not 20"):
+        rooms("[Conference]\nhistory_size = 20\n")
+
+
 def test_all_that_a_room_can_say_is_taken_up_while_the_server_runs() -> None:
     assert [one.name for one in settings_of(RoomSettings) if one.facts.restart] == []
     # What is of all rooms together may wait for a restart.
     waiting = [one.name for one in settings_of(ConferenceSettings) if one.facts.restart]
-    assert waiting == [*(one.name for one in settings_of(DialOutSettings)), "history_size"]
+    assert waiting == [
+        *(one.name for one in settings_of(DialOutSettings)),
+        "factory",
+        "history_size",
+    ]
 
 
 def test_every_default_can_be_written_and_read() -> None:

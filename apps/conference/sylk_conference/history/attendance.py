@@ -6,6 +6,7 @@ the next. All here blocks, and is called inside of a transaction.
 """
 
 import sqlite3
+from collections.abc import Collection
 
 from sylk_conference.history.database import number
 
@@ -57,12 +58,22 @@ def end_visit(connection: sqlite3.Connection, row: int, now: float) -> None:
     )
 
 
-def close_open_visits(connection: sqlite3.Connection) -> None:
-    """Close the visits of a server that was killed: at the last word that was kept.
+def is_open(connection: sqlite3.Connection, row: int, user: bytes) -> bool:
+    """Tell whether a row is a visit of that user which goes on."""
+    query = "SELECT count(*) FROM visits WHERE id = ? AND user = ? AND through_seq IS NULL"
+    return bool(number(connection, query, row, user))
 
-    What was said later is not kept, so nothing tells how long they really were there.
+
+def close_open_visits(connection: sqlite3.Connection, but: Collection[int] = ()) -> None:
+    """Close the visits whose end was not told, except some: at the last word that was kept.
+
+    So it is after a server was killed. What was said later is not kept, so nothing tells how long
+    they really were there.
     """
-    connection.execute(
-        f"UPDATE visits SET left_at = {_LAST_AT}, through_seq = {_LAST_HEARD}"
-        " WHERE through_seq IS NULL"
+    rows: list[tuple[int]] = connection.execute(
+        "SELECT id FROM visits WHERE through_seq IS NULL"
+    ).fetchall()
+    connection.executemany(
+        f"UPDATE visits SET left_at = {_LAST_AT}, through_seq = {_LAST_HEARD} WHERE id = ?",
+        [row for row in rows if row[0] not in but],
     )

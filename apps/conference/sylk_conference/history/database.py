@@ -93,7 +93,11 @@ def open_for_writing(
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the file that a writer has made; raises sqlite3.Error."""
+    """Open the file that a writer has made; raises sqlite3.Error.
+
+    The one that writes is also the only one that takes the journal into the file (checkpoints),
+    though another could do it meanwhile: up to SQLite 3.51.2 both at one time may damage the file.
+    """
     return _connect(path, "ro")
 
 

@@ -46,7 +46,7 @@ class HistoryLimits:
     """Records of one room, of which the oldest go first; 0 for as many as the others allow."""
     size: int = 1024**3
     """Bytes in use in the file; over it the oldest records of all rooms go."""
-    pending: int = 8 * 1024**2
+    pending: int = 2 * 1024**2
     """Bytes that wait for the disk: over it senders wait, and with no disk nothing is kept."""
     patience: float = 5.0
     """Seconds that an acknowledgment, a reader or the end of the server waits for the disk."""

@@ -91,6 +91,7 @@ class HistoryStore:
         self._stop_by = math.inf
         self._sweep_at = -math.inf
         self._rows_since_sweep = 0
+        self._sweeping = False
         self._off_since: float | None = None
         self._stopped = False
         self._complaints: dict[str, float] = {}
@@ -168,13 +169,18 @@ class HistoryStore:
                     read, abandon_on_cancel=True, limiter=self._reading
                 )
         except trio.TooSlowError:
-            self._complain("history cannot be read: the disk does not answer")
+            self._complain_of_reading("the disk does not answer")
         except _DISK_ERRORS as error:
-            self._complain(f"history cannot be read: {error}")
+            self._complain_of_reading(str(error))
             if is_damage(error):
                 self._suspect = True
                 self._work.set()
         return []
+
+    def _complain_of_reading(self, reason: str) -> None:
+        # While nothing can be written either, that has been said.
+        if self.is_on:
+            self._complain(f"history cannot be read: {reason}")
 
     # Writing
 
@@ -223,11 +229,12 @@ class HistoryStore:
             await self._write()
         is_due = trio.current_time() >= self._sweep_at or self._rows_since_sweep >= SWEEP_ROWS
         if is_due and self._backlog.state is State.ON:
-            if await self._maintain(self._writer.sweep):
-                self._sweep_at = -math.inf
-            else:
-                self._sweep_at = trio.current_time() + SWEEP_INTERVAL
+            if not self._sweeping:
+                # What is written while a sweep goes on is for the next.
                 self._rows_since_sweep = 0
+            self._sweeping = bool(await self._maintain(self._writer.sweep))
+            pause = 0.0 if self._sweeping else SWEEP_INTERVAL
+            self._sweep_at = trio.current_time() + pause
 
     async def _write(self) -> None:
         """Write what waits, as much as one transaction takes; with nothing, try the disk."""

@@ -16,6 +16,7 @@ from sylk_conference.history.database import (
     identity,
     is_damage,
     is_sound,
+    number,
     open_for_writing,
     put_aside,
     transaction,
@@ -50,6 +51,9 @@ class Present:
     at: float
 
 
+MAX_ROOMS = 10_000
+"""Rooms whose rows are remembered."""
+
 Entry = Record | Enter | Leave | Present
 Begun = tuple[Visit, int | None, int]
 """A visit that is on disk now, with what becomes its `since` and `until`."""
@@ -66,6 +70,7 @@ class Writer:
         self._identity: tuple[int, int] | None = None
         self._visits: dict[Visit, int] = {}
         """The row of each visit that has begun and not ended on disk."""
+        self._rooms = _Rooms()
         self._sweep: Iterator[None] | None = None
 
     def write(self, entries: Sequence[Entry], now: float) -> list[Begun]:
@@ -87,6 +92,8 @@ class Writer:
         try:
             if self._sweep is None:
                 self._sweep = self._retention.sweep(self._open(now), now)
+            # It deletes those that are empty.
+            self._rooms.forget()
             next(self._sweep)
         except StopIteration:
             self._sweep = None
@@ -113,6 +120,7 @@ class Writer:
     def close(self) -> None:
         """Close the file; the next call of another method opens it again."""
         self._sweep = None
+        self._rooms.forget()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -127,16 +135,22 @@ class Writer:
         try:
             self._identity = identity(self._path)
             with transaction(connection):
-                attendance.close_open_visits(connection)
-                # Those who were there all the time, if it is not the start of the server.
-                rows = {
-                    visit: _begin(connection, _Rooms(connection), visit, now)[0]
-                    for visit in self._visits
+                # If it is not the start of the server, some have been there all the time; and if it
+                # is another file, it does not know of them.
+                visits = {
+                    visit: row
+                    for visit, row in self._visits.items()
+                    if attendance.is_open(connection, row, encode(visit.user))
                 }
+                attendance.close_open_visits(connection, set(visits.values()))
+                for visit in self._visits:
+                    if visit not in visits:
+                        visits[visit] = _begin(connection, self._rooms, visit, now)[0]
         except BaseException:
+            self._rooms.forget()
             connection.close()
             raise
-        self._visits = rows
+        self._visits = visits
         self._connection = connection
         return connection
 
@@ -144,7 +158,7 @@ class Writer:
         try:
             connection = self._open(now)
             with transaction(connection):
-                batch = _Batch(connection, self._visits)
+                batch = _Batch(connection, self._rooms, self._visits)
                 batch.write(entries)
         except sqlite3.Error:
             self.close()
@@ -164,39 +178,53 @@ class Writer:
 
 
 class _Rooms:
-    """The rows of rooms by their keys, as far as one transaction needs them."""
+    """The rows of rooms by their keys, as far as they have been looked up.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    Each statement that need not be costs a transaction little, but more where the loop is busy, for
+    a thread has to get the interpreter back after each.
+    """
+
+    def __init__(self) -> None:
         self._rows: dict[str, int] = {}
 
-    def __getitem__(self, room: str) -> int:
+    def find(self, connection: sqlite3.Connection, room: str) -> int:
+        """Return the row of a room; inside of a transaction, for there may be none yet."""
         row = self._rows.get(room)
         if row is None:
-            key = (encode(room),)
-            self._connection.execute("INSERT OR IGNORE INTO rooms (key) VALUES (?)", key)
-            found = self._connection.execute("SELECT id FROM rooms WHERE key = ?", key)
-            row = self._rows[room] = found.fetchone()[0]
+            key = encode(room)
+            row = number(connection, "SELECT id FROM rooms WHERE key = ?", key)
+            if not row:
+                connection.execute("INSERT INTO rooms (key) VALUES (?)", (key,))
+                row = number(connection, "SELECT last_insert_rowid()")
+            if len(self._rows) >= MAX_ROOMS:
+                self._rows.clear()
+            self._rows[room] = row
         return row
+
+    def forget(self) -> None:
+        """Look all up again: rows may have been deleted, or undone with a transaction."""
+        self._rows.clear()
 
 
 class _Batch:
     """The entries of one transaction, in their order."""
 
-    def __init__(self, connection: sqlite3.Connection, visits: dict[Visit, int]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, rooms: _Rooms, visits: dict[Visit, int]
+    ) -> None:
         self.visits = visits
         self._before = visits
         self.begun: list[Begun] = []
         self._connection = connection
-        self._rooms = _Rooms(connection)
+        self._rooms = rooms
         self._rows: list[tuple[int, float, bytes, bytes]] = []
 
     def write(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             match entry:
                 case Record():
-                    row = (self._rooms[entry.room], entry.at, encode(entry.sender), entry.body)
-                    self._rows.append(row)
+                    room = self._rooms.find(self._connection, entry.room)
+                    self._rows.append((room, entry.at, encode(entry.sender), entry.body))
                 case Enter(visit, at):
                     self._flush()
                     self._enter(visit, at)
@@ -205,10 +233,7 @@ class _Batch:
                     self._leave(visit, at)
                 case Present(visits, at):
                     self._flush()
-                    attendance.close_open_visits(self._connection)
-                    self.visits = {}
-                    for visit in visits:
-                        self._enter(visit, at)
+                    self._set_present(visits, at)
         self._flush()
 
     def _own_visits(self) -> dict[Visit, int]:
@@ -227,6 +252,14 @@ class _Batch:
         self._own_visits()[visit] = row
         self.begun.append((visit, since, until))
 
+    def _set_present(self, visits: Sequence[Visit], at: float) -> None:
+        here = set(visits)
+        self.visits = {visit: row for visit, row in self.visits.items() if visit in here}
+        attendance.close_open_visits(self._connection, set(self.visits.values()))
+        for visit in visits:
+            if visit not in self.visits:
+                self._enter(visit, at)
+
     def _flush(self) -> None:
         """Write the records that came before something else."""
         if not self._rows:
@@ -244,4 +277,5 @@ class _Batch:
 def _begin(
     connection: sqlite3.Connection, rooms: _Rooms, visit: Visit, at: float
 ) -> tuple[int, int | None, int]:
-    return attendance.begin_visit(connection, rooms[visit.room], encode(visit.user), at)
+    room = rooms.find(connection, visit.room)
+    return attendance.begin_visit(connection, room, encode(visit.user), at)

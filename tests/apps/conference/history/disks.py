@@ -14,7 +14,7 @@ from sylk_conference.history import Record
 
 ROOM = "lobby@example.com"
 ALICE = "sip:alice@example.com"
-PATIENCE = 20.0
+PATIENCE = 10.0
 
 
 def record(text: str, at: float = 0.0, room: str = ROOM) -> Record:

@@ -8,6 +8,7 @@ from sylk_conference.history.attendance import (
     begin_visit,
     close_open_visits,
     end_visit,
+    is_open,
     last_sequence,
 )
 from sylk_conference.history.database import number, open_for_writing
@@ -63,6 +64,24 @@ def test_visits_in_which_nothing_was_said_do_not_gather(connection: Connection) 
         say(connection, ATTIC)
         end_visit(connection, begin_visit(connection, LOBBY, ALICE, second)[0], second)
     assert visits(connection) == [(ALICE, 10, 10)]
+
+
+def test_visits_in_which_something_was_said_stay(connection: Connection) -> None:
+    for second in range(2):
+        row, _, _ = begin_visit(connection, LOBBY, ALICE, second)
+        say(connection, LOBBY)
+        end_visit(connection, row, second)
+    end_visit(connection, begin_visit(connection, LOBBY, ALICE, 3.0)[0], 3.0)
+    assert visits(connection) == [(ALICE, 0, 1), (ALICE, 1, 2), (ALICE, 2, 2)]
+
+
+def test_who_stays_is_not_closed(connection: Connection) -> None:
+    alice, _, _ = begin_visit(connection, LOBBY, ALICE, 1.0)
+    bob, _, _ = begin_visit(connection, LOBBY, BOB, 1.0)
+    close_open_visits(connection, {alice})
+    assert is_open(connection, alice, ALICE)
+    assert not is_open(connection, alice, BOB)
+    assert not is_open(connection, bob, BOB)
 
 
 def test_a_killed_server_leaves_nobody_in_a_room(connection: Connection) -> None:

@@ -1,5 +1,5 @@
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -122,6 +122,15 @@ def test_who_is_present_stands_for_all_that_got_lost(desk: Desk) -> None:
     assert desk.kept("new") == ["two"]
 
 
+def test_a_room_that_was_swept_away_begins_anew(desk: Desk) -> None:
+    desk.say("one")
+    while desk.writer.sweep(NOW + 10 * 86400):
+        pass
+    assert desk.kept() == []
+    desk.say("two")
+    assert desk.kept() == ["two"]
+
+
 def test_a_file_that_is_gone_is_begun_anew(desk: Desk) -> None:
     visit = Visit(ROOM, "alice")
     desk.writer.write([Enter(visit, NOW), record("one")], NOW)
@@ -167,6 +176,30 @@ def test_what_only_a_reader_finds_is_put_aside_too(desk: Desk) -> None:
     assert len(desk.log.lines) == 1
     desk.say("one")
     assert desk.kept() == ["one"]
+
+
+@pytest.mark.parametrize("work", [Writer.check, Writer.sweep])
+def test_other_work_finds_damage_too(desk: Desk, work: Callable[[Writer, float], object]) -> None:
+    desk.say(*("x" * 900 for _ in range(100)))
+    desk.writer.close()
+    desk.path.write_bytes(b"garbage " * 1000)
+    work(desk.writer, NOW)
+    assert len(desk.log.lines) == 1
+    desk.say("one")
+    assert desk.kept() == ["one"]
+
+
+def test_a_sweep_that_a_lock_ends_is_begun_anew(desk: Desk) -> None:
+    desk.say("one")
+    later = NOW + 10 * 86400
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            desk.writer.sweep(later)
+        other.execute("ROLLBACK")
+    while desk.writer.sweep(later):
+        pass
+    assert desk.kept() == []
 
 
 def test_what_belongs_to_others_is_left_alone(desk: Desk) -> None:
