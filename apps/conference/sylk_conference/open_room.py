@@ -169,7 +169,6 @@ class OpenRoom:
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
         body = notice(self.room.address, text, date_time())
-        self.keep_for_absent(body, about, None)
         broadcast = Broadcast()
         broadcast.add(body)
         self.broadcast(broadcast, about)
