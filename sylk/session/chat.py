@@ -113,7 +113,7 @@ class Chat:
 
     @property
     def chatroom(self) -> tuple[str, ...]:
-        """What the peer says of itself as a chat room (RFC 7701 section 8); nobody else says any."""
+        """What the peer says of itself as a chat room (RFC 7701 section 8), which others do not."""
         return () if self.peer is None else self.peer.chatroom
 
     @property
