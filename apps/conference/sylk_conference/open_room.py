@@ -172,6 +172,10 @@ class OpenRoom:
         broadcast = Broadcast()
         broadcast.add(body)
         self.broadcast(broadcast, about)
+        for participant, missed in self.missed.items():
+            # Who holds the chat sees in the list who is here; who has just come was told who is.
+            if participant is not about and not participant.is_held:
+                missed.add(body)
 
     def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""

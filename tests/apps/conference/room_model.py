@@ -156,8 +156,8 @@ class RoomModel:
 
     def _tell(self, text: str, about: Client | None = None) -> None:
         for client in self.clients:
-            if client is not about:
-                (client.missed if client.is_held else client.due).append(self._notice(text))
+            if client is not about and not client.is_held:
+                client.due.append(self._notice(text))
 
     # Coming and going
 
