@@ -32,7 +32,7 @@ from sylk.net.certificate import (
 from sylk.net.msrp_port import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
-from sylk.relay_config import relay_settings
+from sylk.relay_config import relay_settings, standing_relay
 from sylk.routing import RoutingTable
 from sylk.sections import ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
@@ -155,6 +155,7 @@ def _endpoint_settings(
         session_timer=_session_timer(raw, sip),
     )
     endpoint.msrp.relay = relay_settings(raw, sections.server, sip, msrp)
+    endpoint.standing_relay = standing_relay(raw, msrp)
     return endpoint
 
 

@@ -38,8 +38,9 @@ that begins with / is a command; the next line waits until it is done.
 A server or relay that asks for a password is given that of --password-file, or else of the
 environment variable SYLK_CHAT_PASSWORD, with the user part of --from as the user name.
 
-exit status: 0 the session worked; 1 the call was refused or nobody was reached; 2 wrong usage;
-3 the session broke in the middle, a message was not delivered, or a command of a script failed.
+exit status: 0 the session worked, whoever said goodbye; 1 the call was refused or nobody was
+reached; 2 wrong usage; 3 the session broke in the middle, a message was not delivered, or a command
+of a script failed.
 """
 
 

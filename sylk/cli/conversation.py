@@ -22,6 +22,7 @@ from sylk.msrp.frame import COMMENTS
 from sylk.session.chat import Chat
 
 _UNAVAILABLE = 480
+_FIRST_FAILURE = 300
 
 TYPED_LIMIT = 100
 """Lines that may wait to be sent."""
@@ -66,6 +67,8 @@ class Conversation:
             self._desk.why_untold = lambda: watch.refusal
         self._desk.on_history_asked = lambda: self._past.ask(_now())
         self._is_done = False
+        self._is_unsent = False
+        """Whether a line was typed that has not gone out."""
         self.fault: str | None = None
         """What went wrong, in words, once the conversation is over; None when everything worked."""
         chat.on_delivered = self._take_delivery
@@ -95,7 +98,10 @@ class Conversation:
             if self._watch is not None:
                 nursery.start_soon(self._watch.run)
             async with typed:
-                await self._take_typed(typed, nursery)
+                try:
+                    await self._take_typed(typed, nursery)
+                finally:
+                    self._is_unsent |= bool(typed.statistics().current_buffer_used)
             self._is_done = not self._chat.is_over
             await self._deliveries.wait_at_most(0)
             await trio.sleep(self._linger)
@@ -103,7 +109,8 @@ class Conversation:
 
     def _find_fault(self) -> str | None:
         deliveries = self._deliveries
-        if self._chat.is_over and (not self._is_done or deliveries.unanswered):
+        is_lost = bool(deliveries.unanswered) or self._is_unsent
+        if self._chat.is_over and (is_lost or not (self._is_done or self._was_left_politely)):
             reason = harmless(self._chat.call.reason)
             if reason.startswith("BYE"):
                 reason = f"the other side left{reason[3:]}"
@@ -114,6 +121,13 @@ class Conversation:
         if self._desk.failed and not self._front_end.shows_own:
             return f"commands that came to nothing: {self._desk.failed}"
         return None
+
+    @property
+    def _was_left_politely(self) -> bool:
+        """Tell whether the other side has ended the call, and not because something failed."""
+        call = self._chat.call
+        has_failed = call.status is not None and call.status >= _FIRST_FAILURE
+        return call.reason.startswith("BYE") and not has_failed
 
     # What we say and order
 
@@ -132,11 +146,13 @@ class Conversation:
 
     async def _say(self, line: str) -> bool:
         """Say a line; tells whether anything can still be said."""
+        self._is_unsent = True
         await self._deliveries.wait_at_most(UNANSWERED_LIMIT - 1)
         try:
             message_id = await self._chat.send(line, "text/plain; charset=utf-8")
         except SessionEnded:
             return False
+        self._is_unsent = False
         self._writing.said()
         if message_id is None:
             self._deliveries.failed += 1
@@ -166,6 +182,9 @@ class Conversation:
                     self._writing.take(writing)
                 case None:
                     pass
+        if self._front_end.shows_own and not self._is_done and self._was_left_politely:
+            why = self._chat.call.reason.removeprefix("BYE")
+            self._notice(f"The other side has left{why or '.'}")
         scope.cancel()
 
     def _show_said(self, said: Said) -> None:

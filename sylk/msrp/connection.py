@@ -51,6 +51,7 @@ class MsrpConnection:
         "closed",
         "ignored_frames",
         "secure",
+        "source",
     )
 
     def __init__(
@@ -72,6 +73,8 @@ class MsrpConnection:
         self.secure = secure
         self.backlog: Callable[[], int] = _nothing_waits
         """How many bytes wait to be written out; whoever writes them can tell."""
+        self.source = ""
+        """By what the limits of a source count the peer; empty where they do not hold for it."""
         self._parser = FrameParser(limits)
         self._sessions: dict[MsrpSession, None] = {}
         self._routes: dict[bytes, MsrpSession] = {}

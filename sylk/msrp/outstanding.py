@@ -67,6 +67,20 @@ class Outstanding:
             transaction.deadline = now + self._timeout
             self._transactions[transaction_id] = transaction
 
+    def forget_quiet(self) -> None:
+        """Forget the oldest part of a message that only an error answers, when many wait.
+
+        Its silence says that it was taken, and there are more of them in a time-out than may wait.
+        Half of the room is left to what must be answered.
+        """
+        transactions = self._transactions
+        if len(transactions) < self._max_transactions // 2:
+            return
+        for transaction_id, transaction in transactions.items():
+            if transaction.purpose is Purpose.QUIET_CHUNK:
+                del transactions[transaction_id]
+                return
+
     def next_deadline(self) -> float | None:
         """Return when the oldest request times out."""
         for transaction in self._transactions.values():

@@ -105,5 +105,7 @@ class StreamSender:
         if stream.failure_report != b"no":
             quiet = stream.failure_report == b"partial"
             purpose = Purpose.QUIET_CHUNK if quiet else Purpose.MESSAGE
+            if quiet:
+                self._outstanding.forget_quiet()
             self._outstanding.add(transaction_id, purpose, stream.message_id, now)
         link.queue_piece(stream, stream.open(transaction_id, self._paths.request_lines, start))

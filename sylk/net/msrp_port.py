@@ -97,7 +97,12 @@ class MsrpPort:
         self._relay: RelayTraffic | None = None
         if settings.relay is not None:
             self._relay = RelayTraffic(
-                settings.relay, self.registry, clock, self.path_address, self._serve_next_hop
+                settings.relay,
+                self.registry,
+                clock,
+                self.path_address,
+                self._serve_next_hop,
+                settings.connections.is_exempt,
             )
         self._ports = StreamPorts(
             settings.host,

@@ -1,8 +1,10 @@
 """Who watches the bytes of MSRP links, and which call a session belongs to, for who watches."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sylk.net.refusal_lines import RefusalLines
 from sylk.sip.flow import Address
 
 
@@ -14,6 +16,10 @@ class SessionCall:
     ours: str
     """The URI of our side: a room, for one."""
     theirs: str
+
+
+def _refusal_lines() -> RefusalLines:
+    return RefusalLines(logging.getLogger("sylk.msrp"))
 
 
 def _no_calls() -> dict[str, SessionCall]:
@@ -40,3 +46,4 @@ class MsrpWatch:
     trace: MsrpTrace | None = None
     calls: dict[str, SessionCall] = field(default_factory=_no_calls)
     """By session-id."""
+    refusals: RefusalLines = field(default_factory=_refusal_lines)

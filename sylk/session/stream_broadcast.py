@@ -15,8 +15,11 @@ from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.session.chat import Chat
 from sylk.session.message import CPIM_BYTES
 
-BACKLOG_PAUSE = 256 * 1024
-"""Bytes waiting for one recipient over which the message is held back for him."""
+BACKLOG_PAUSE = 64 * 1024
+"""Bytes waiting for one recipient over which the message is held back for him.
+
+A short message to him waits behind them.
+"""
 
 BACKLOG_PATIENCE = 2.0
 """Seconds for which it is held back; a recipient who is still behind then loses it."""

@@ -1,6 +1,7 @@
 """Tests of sylk.cli.conversation; what people see of it is in tests/end_to_end."""
 
 import re
+from collections.abc import Awaitable, Callable
 
 import trio
 from trio.testing import MockClock
@@ -19,12 +20,65 @@ from tests.peers import (
     running_server,
 )
 
+Answer = Callable[[Invitation], Awaitable[None]]
+
 
 async def hold(invitation: Invitation) -> None:
     async with invitation.accept() as chat:
         chat.call.hold()
         async for _ in chat:
             pass
+
+
+async def converse(answer: Answer, front_end: Typist) -> str | None:
+    """Talk with an application until it ends the call; returns what went wrong."""
+    with trio.fail_after(PATIENCE):
+        async with (
+            running_server(application=Scripted(answer)) as server,
+            running_endpoint() as endpoint,
+            Dialled(endpoint, destination(server.endpoint, "lobby")) as chat,
+        ):
+            conversation = Conversation(chat, front_end, 0)
+            await conversation.run()
+            return conversation.fault
+
+
+async def hear_one(invitation: Invitation) -> None:
+    async with invitation.accept() as chat:
+        await anext(aiter(chat))
+
+
+async def take_none(invitation: Invitation) -> None:
+    """Leave with a message in hand that was not answered."""
+    async with invitation.accept() as chat:
+        await anext(aiter(chat.batches()))
+
+
+async def fail_after_one(invitation: Invitation) -> None:
+    async with invitation.accept() as chat:
+        await anext(aiter(chat))
+        chat.call.hang_up("the disk is full", 500)
+
+
+async def test_one_who_is_left_with_nothing_undelivered_has_no_fault() -> None:
+    assert await converse(hear_one, Typist("hello", shows_own=False)) is None
+
+
+async def test_at_a_terminal_it_is_told_that_the_other_side_has_left() -> None:
+    front_end = Typist("hello", shows_own=True)
+    assert await converse(hear_one, front_end) is None
+    assert front_end.shown[-1].endswith("The other side has left.")
+
+
+async def test_one_who_is_left_with_an_unanswered_message_has_a_fault() -> None:
+    front_end = Typist("hello", shows_own=False)
+    assert await converse(take_none, front_end) == "messages not delivered: 1"
+    assert "not delivered: 408" in front_end.complaints[0]
+
+
+async def test_one_who_is_left_because_something_failed_is_told_what() -> None:
+    fault = await converse(fail_after_one, Typist("hello", shows_own=False))
+    assert fault == "the session ended: the other side left: the disk is full"
 
 
 async def test_what_is_typed_while_the_other_side_holds_is_complained_of() -> None:
