@@ -264,9 +264,11 @@ class _Arrivals:
         if head[8:9] != b"2":
             status = head.partition(b"\r")[0].decode()
             raise LoadError(f"{cseq[2].decode()} was answered: {status}")
-        if cseq[2] != b"INVITE":
+        # A 200 comes again where the server was too busy to read the ACK.
+        found = self._calls.pop(call_id[1], None) if cseq[2] == b"INVITE" else None
+        if found is None:
             return
-        person, sip = self._calls.pop(call_id[1])
+        person, sip = found
         text = (head + b"\r\n" + body).decode()
         contact, to, path = CONTACT.search(text), TO.search(text), SDP_PATH.search(text)
         if contact is None or to is None or path is None:
