@@ -105,9 +105,16 @@ class MsrpSettings:
     keepalive_interval: Seconds = setting(
         60,
         "How long a session may be silent before an empty message is sent to see whether the "
-        "peer is still there. Without an answer within 30 seconds more the session is ended.",
+        "peer is still there. Without an answer within 30 seconds more its connection is lost.",
         unit="seconds",
         minimum=5,
+    )
+    reconnect_timeout: Seconds = setting(
+        20,
+        "How long a session whose connection is lost may get another one; up to outbox_limit of "
+        "what is said to it meanwhile is kept. After that it is ended. 0 ends it at once.",
+        unit="seconds",
+        minimum=0,
     )
     establish_timeout: Seconds = setting(
         15,

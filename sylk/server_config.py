@@ -29,7 +29,7 @@ from sylk.net.certificate import (
     ensure_certificate,
     read_certificate,
 )
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.relay_config import relay_settings, standing_relay
@@ -204,6 +204,7 @@ def _msrp_port(
         outbox_limit=msrp.outbox_limit,
         outbox_timeout=msrp.outbox_timeout,
         keepalive_interval=msrp.keepalive_interval,
+        reconnect_timeout=msrp.reconnect_timeout,
         establish_timeout=msrp.establish_timeout,
     )
 

@@ -19,7 +19,7 @@ from sylk.cli.parties import make_caller
 from sylk.errors import ConfigError, SessionEnded, TransportError
 from sylk.msrp.uri import MsrpURI
 from sylk.net.addresses import local_address_towards
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
@@ -179,6 +179,8 @@ class _OutgoingChat:
                 tls_port=0,
                 use_tls=options.secure_media,
                 verify_peers=verify,
+                # As long as it may take to connect at first, it may take to do so again.
+                reconnect_timeout=options.timeout,
             ),
             relay=_relay_account(options),
             outbound_proxy=None

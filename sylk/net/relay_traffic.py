@@ -115,7 +115,6 @@ class RelayTraffic:
         """Take it that a link stands."""
         connection = link.connection
         self._links[connection] = link
-        connection.backlog = lambda: link.outbox.pending
         address = link.stream.remote[0]
         connection.source = "" if self._is_exempt(address) else source_of(address)
         if connection in self._wanted:

@@ -52,8 +52,8 @@ class StreamBroadcast:
         """
         for chat in chats:
             is_behind = chat.fell_behind and chat.backlog > BACKLOG_PAUSE
-            if is_behind or chat.is_held:
-                # He has made others wait for him and has not caught up, or wants nothing now.
+            if is_behind or chat.is_held or not chat.is_connected:
+                # He has made others wait for him and has not caught up, is away, or wants nothing.
                 self.lost[chat] = 0 if chat.is_held else _TOO_SLOW
                 continue
             chat.fell_behind = False

@@ -24,7 +24,7 @@ def test_the_number_of_requests_is_bounded() -> None:
     outstanding = Outstanding(30.0, max_transactions=1)
     outstanding.add(b"t1", Purpose.BIND, b"", 0.0)
     with pytest.raises(LocalProtocolError):
-        outstanding.add(b"t2", Purpose.BIND, b"", 0.0)
+        outstanding.add(b"t2", Purpose.NICKNAME, b"", 0.0)
     outstanding.add(b"t3", Purpose.KEEP_ALIVE, b"", 0.0)
     with pytest.raises(LocalProtocolError):
         outstanding.add(b"t4", Purpose.MESSAGE, b"", 0.0)

@@ -130,7 +130,8 @@ class OpenRoom:
         self.listeners[participant] = self.chats[participant]
         broadcast = Broadcast()
         if missed.lost:
-            text = f"{missed.lost} earlier messages were said while you were away"
+            were = "message was" if missed.lost == 1 else "messages were"
+            text = f"{missed.lost} earlier {were} said while you were away"
             broadcast.add(notice(self.room.address, text, date_time()))
         for body in missed.take():
             broadcast.add(body)
@@ -157,7 +158,8 @@ class OpenRoom:
 
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
-        self.room.leave(participant)
+        for user in self.room.leave(participant):
+            self.info.changed(user)
         self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
@@ -171,14 +173,15 @@ class OpenRoom:
     def tell(self, text: str, about: Collection[Participant] = ()) -> None:
         """Say something in the name of the room, to all but those whom it is about."""
         body = notice(self.room.address, text, date_time())
-        for participant, missed in self.missed.items():
-            if participant not in about:
-                missed.add(body)
         broadcast = Broadcast()
         broadcast.add(body)
         broadcast.send_to(
             chat for participant, chat in self.listeners.items() if participant not in about
         )
+        for participant, missed in self.missed.items():
+            # Who holds the chat sees in the list who is here; who has just come was told who is.
+            if participant not in about and not participant.is_held:
+                missed.add(body)
 
     def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""

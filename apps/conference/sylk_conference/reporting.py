@@ -115,7 +115,7 @@ class Reporting:
 
     def _hears(self, participant: Participant) -> bool:
         chat = self._listeners.get(participant)
-        return chat is not None and chat.link is not None and not chat.is_held
+        return chat is not None and not chat.is_over and not chat.is_held
 
     def _tell(
         self, sender: Participant, receipt: Receipt, status: int, comment: str | None

@@ -89,30 +89,52 @@ class Room:
         self._audience.changed()
         return participant
 
-    def leave(self, participant: Participant) -> None:
-        """Let somebody out; nothing happens when he is gone already."""
-        if participant in participant.user.participants:
-            self.nicknames.leave(participant.key, participant.address)
-            self.people.leave(participant)
-            self._audience.changed()
+    def leave(self, participant: Participant) -> list[User]:
+        """Let somebody out; nothing happens when he is gone already.
+
+        Returns who of those who are here is called otherwise from now on, see `rename`.
+        """
+        user = participant.user
+        if participant not in user.participants:
+            return []
+        nickname = user.nickname
+        self.nicknames.leave(user.key, participant.address)
+        self.people.leave(participant)
+        self._audience.changed()
+        if user.participants:
+            self._rename(user)
+            return [user]
+        return self._rename_namesakes(nickname)
 
     def give_roles(self, user: User) -> None:
         """Let somebody be what the policy says that he is."""
         is_moderator = any(self.policy.is_moderator(asker_of(one)) for one in user.participants)
         user.roles = MODERATOR if is_moderator else PARTICIPANT
 
-    def rename(self, participant: Participant, nickname: str) -> None:
+    def rename(self, participant: Participant, nickname: str) -> list[User]:
         """Give somebody a nickname on all his clients, or with an empty one take it away.
 
-        Raises Refusal: 403 where there are none, 424 and 425 as RFC 7701 section 7.1 has it.
+        Returns who is called otherwise from now on: he, and those whose display name passes for
+        the nickname, which is not shown while he has it. Raises Refusal: 403 where there are none,
+        424 and 425 as RFC 7701 section 7.1 has it.
         """
         user = participant.user
         check(self.policy.may_have_nickname())
+        before = user.nickname
         if nickname:
             self.nicknames.reserve(user.key, nickname)
         else:
             self.nicknames.release(user.key)
         self._rename(user)
+        others = self._rename_namesakes(before, user.nickname)
+        return [user, *(other for other in others if other is not user)]
+
+    def _rename_namesakes(self, *nicknames: str) -> list[User]:
+        keys = {key for nickname in nicknames for key in self.nicknames.namesakes(nickname)}
+        users = [user for key in keys if (user := self.people.get(key)) is not None]
+        for user in users:
+            self._rename(user)
+        return users
 
     def _rename(self, user: User) -> None:
         nicknames = self.nicknames
@@ -203,11 +225,14 @@ class Room:
         left_out = [one for one in deaf if one in others]
         if not left_out:
             return
-        delivery.recipients = [one for one in others if one not in left_out]
+        delivery.recipients = got = [one for one in others if one not in left_out]
         if whole and (text := _in_plain_text(delivery.body)) is not None:
             readers = [one for one in left_out if takes(one, PLAIN)]
             delivery.alternative = Delivery(text, readers, delivery.is_private) if readers else None
-        if not delivery.recipients and delivery.alternative is None:
+            got = got + readers
+        # His own clients are there to show what the others got.
+        meant = [one for one in others if one.user is not sender.user] or others
+        if not any(one in got for one in meant):
             raise Refusal("nobody here takes this type", _UNSUPPORTED, as_report=True)
 
 

@@ -38,6 +38,7 @@ PACE_LIMIT = 1.0
 
 _PAUSE_STEP = 0.25  # seconds, after which it is looked whether who talks too fast is still here
 _OK = 200
+_COMPOSING = b"application/im-iscomposing+xml"
 
 
 class Switch:
@@ -208,13 +209,14 @@ class Switch:
     def _rename(self, request: NicknameRequest) -> None:
         """Answer a NICKNAME (RFC 7701 section 7.1)."""
         try:
-            self._open_room.room.rename(self._participant, request.nickname)
+            renamed = self._open_room.room.rename(self._participant, request.nickname)
         except RemoteProtocolError as error:
             self._logger.info("refused a nickname of %s: %s", self._chat.remote.uri, error)
             self._chat.answer_nickname(request, error.status)
             return
         self._chat.answer_nickname(request, _OK)
-        self._open_room.changed(self._participant.user)
+        for user in renamed:
+            self._open_room.changed(user)
 
     def _gather(self, delivery: Delivery, message: ChatMessage) -> bool:
         """Let a notification wait for others, in a large room; tells whether it does."""
@@ -228,11 +230,15 @@ class Switch:
 
     def _add(self, broadcast: Broadcast, delivery: Delivery, receipt: Receipt) -> bool:
         """Add a message; returns whether its success is reported later."""
-        open_room, recipients = self._open_room, delivery.recipients
-        if open_room.missed:
-            open_room.keep_for_absent(delivery.body, self._participant, recipients)
-        reporting = open_room.reporting
+        self._keep_for_absent(delivery)
+        reporting, recipients = self._open_room.reporting, delivery.recipients
         return reporting.add(broadcast, delivery.body, self._participant, receipt, recipients)
+
+    def _keep_for_absent(self, delivery: Delivery) -> None:
+        # That somebody was typing means nothing when they come back.
+        if self._open_room.missed and not delivery.content_type.lower().startswith(_COMPOSING):
+            recipients = delivery.recipients
+            self._open_room.keep_for_absent(delivery.body, self._participant, recipients)
 
     def _send_to_some(self, delivery: Delivery, receipt: Receipt) -> bool:
         """Send a message to some, or to others what they get in its place.
@@ -249,7 +255,7 @@ class Switch:
             broadcast = Broadcast()
             if delivery.recipients:
                 broadcast.add(alternative.body)
-                self._open_room.keep_for_absent(alternative.body, self._participant, readers)
+                self._keep_for_absent(alternative)
             else:
                 is_asked = self._add(broadcast, alternative, receipt)
             self._open_room.whisper(broadcast, readers)
