@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
@@ -45,9 +44,10 @@ class Reporting:
 
     def listen_to(self, participant: Participant, chat: Chat) -> None:
         """Take what somebody answers to the messages that he gets."""
-        chat.watch_fan_outs(partial(self._answered, participant))
-        chat.on_delivered = partial(self._delivered, participant)
-        chat.on_failure = partial(self.failed, participant)
+        ear = _Ear(self, participant)
+        chat.watch_fan_outs(ear.answered)
+        chat.on_delivered = ear.delivered
+        chat.on_failure = ear.failed
 
     def add(
         self,
@@ -101,15 +101,8 @@ class Reporting:
         self._fates.failed(identifier, recipient, status, reason, trio.current_time())
         self._keep_time()
 
-    def _answered(
-        self, recipient: Participant, identifier: bytes, status: int, reason: str
-    ) -> None:
-        if status == 200:
-            self._delivered(recipient, identifier)
-        else:
-            self.failed(recipient, identifier, status, reason)
-
-    def _delivered(self, recipient: Participant, identifier: bytes) -> None:
+    def delivered(self, recipient: Participant, identifier: bytes) -> None:
+        """Take it that a message has reached somebody."""
         self._fates.delivered(identifier, recipient)
         self._keep_time()
 
@@ -162,3 +155,25 @@ class Reporting:
         self._alarm_at = None
         self._fates.handle_deadline(now)
         self._keep_time()
+
+
+class _Ear:
+    """Hears what one recipient answers: one small object, where three partials would be large."""
+
+    __slots__ = ("_recipient", "_reporting")
+
+    def __init__(self, reporting: Reporting, recipient: Participant) -> None:
+        self._reporting = reporting
+        self._recipient = recipient
+
+    def answered(self, identifier: bytes, status: int, reason: str) -> None:
+        if status == 200:
+            self.delivered(identifier)
+        else:
+            self.failed(identifier, status, reason)
+
+    def delivered(self, identifier: bytes) -> None:
+        self._reporting.delivered(self._recipient, identifier)
+
+    def failed(self, identifier: bytes, status: int, reason: str = "") -> None:
+        self._reporting.failed(self._recipient, identifier, status, reason)
