@@ -179,6 +179,8 @@ class _OutgoingChat:
                 tls_port=0,
                 use_tls=options.secure_media,
                 verify_peers=verify,
+                # As long as it may take to connect at first, it may take to do so again.
+                reconnect_timeout=options.timeout,
             ),
             relay=_relay_account(options),
             outbound_proxy=None

@@ -150,7 +150,11 @@ def _parser() -> argparse.ArgumentParser:
         help="have the messages carried by this relay: msrps://relay.example.com;tcp",
     )
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="to connect; default 10"
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="to connect, and to do so again; default 10",
     )
     _add_script_options(parser)
     parser.add_argument("--verbose", action="store_true", help="log every message on the wire")

@@ -48,6 +48,7 @@ class SessionBinding:
         "accept_wrapped_types",
         "active",
         "connection",
+        "fan_outs",
         "ignored_frames",
         "registry",
         "reports",
@@ -101,6 +102,8 @@ class SessionBinding:
         )
         self.unconfirmed = Unconfirmed(self._outgoing, limits) if outlives else None
         """What is kept for another connection; None where the session ends with its own."""
+        self.fan_outs = None if self.unconfirmed is None else self.unconfirmed.fan_outs
+        """The list of `unconfirmed`, at hand for who sends to many."""
         self.strays: Strays | None = None
         """Set by who sends to many: then answers that belong to nothing here are told."""
         self._timers = SessionTimers(limits.bind_timeout, limits.keepalive_interval)
@@ -119,6 +122,10 @@ class SessionBinding:
     def kept(self) -> int:
         """Bytes that wait for another connection, or for their answer on this one."""
         return 0 if self.unconfirmed is None else self.unconfirmed.kept
+
+    def end_with_connection(self) -> None:
+        """Wait for no other connection: the peer could not reach us on it."""
+        self.unconfirmed = self.fan_outs = None
 
     def await_connection(self, now: float) -> None:
         """Start the bind time-out of a passive session: the peer is to connect from now on."""

@@ -28,7 +28,10 @@ from sylk.msrp.outstanding import SentMessage
 from sylk.msrp.session_limits import SessionLimits
 
 KEPT_FAN_OUTS = 16
-"""Fan-outs kept besides those that wait for the socket; twice as many at times."""
+"""Fan-outs kept at least, besides those that wait for the socket."""
+
+MOST_FAN_OUTS = 2 * KEPT_FAN_OUTS
+"""Fan-outs kept at most, besides those."""
 
 MAX_AGAIN = 256
 """Messages that are sent again although they may have come, of each kind; the oldest are not."""
@@ -45,21 +48,22 @@ class Unconfirmed:
     """What one session may have to send again."""
 
     __slots__ = (
-        "_fan_outs",
         "_kept",
         "_limits",
         "_outgoing",
         "_reports",
         "_trim_at",
         "backlog",
+        "fan_outs",
     )
 
     def __init__(self, outgoing: Outgoing, limits: SessionLimits) -> None:
         self._outgoing = outgoing
         self._limits = limits
-        self._fan_outs: list[FanOut] = []
+        self.fan_outs: list[FanOut] = []
+        """What went to many, the latest last: the same list as long as the session lives."""
         self._reports: list[bytes] = []
-        self._trim_at = 2 * KEPT_FAN_OUTS
+        self._trim_at = MOST_FAN_OUTS
         self._kept = 0
         self.backlog: Callable[[], int] = _nothing_waits
         """How many bytes wait for the socket."""
@@ -73,26 +77,28 @@ class Unconfirmed:
 
     def note(self, fan_out: FanOut) -> None:
         """Take note of what was just sent."""
-        fan_outs = self._fan_outs
-        fan_outs.append(fan_out)
-        if len(fan_outs) >= self._trim_at:
-            self._trim()
+        self.fan_outs.append(fan_out)
+        if len(self.fan_outs) >= MOST_FAN_OUTS:
+            self.trim()
 
-    def _trim(self) -> None:
-        fan_outs = self._fan_outs
+    def trim(self) -> None:
+        """Forget the oldest; to be called whenever there are MOST_FAN_OUTS or more."""
+        fan_outs = self.fan_outs
+        if len(fan_outs) < self._trim_at:
+            return
         waiting = self.backlog()
         first = len(fan_outs)
         while first and waiting > 0:
             first -= 1
             waiting -= fan_outs[first].size
         del fan_outs[: max(0, first - KEPT_FAN_OUTS)]
-        self._trim_at = max(2 * KEPT_FAN_OUTS, 2 * len(fan_outs))
+        self._trim_at = max(MOST_FAN_OUTS, 2 * len(fan_outs))
 
     def confirm(self, sent: float) -> None:
         """Take it that a request sent at that time was answered: what went before it has come."""
-        fan_outs = self._fan_outs
+        fan_outs = self.fan_outs
         if fan_outs and fan_outs[0].sent < sent:
-            self._fan_outs = [fan_out for fan_out in fan_outs if fan_out.sent >= sent]
+            fan_outs[:] = [fan_out for fan_out in fan_outs if fan_out.sent >= sent]
 
     # While there is none
 
@@ -102,7 +108,7 @@ class Unconfirmed:
         self.backlog = _nothing_waits
         again: list[FanOut] = []
         count = 0
-        for fan_out in reversed(self._fan_outs):
+        for fan_out in reversed(self.fan_outs):
             if waiting > 0:
                 waiting -= fan_out.size
             else:
@@ -112,7 +118,7 @@ class Unconfirmed:
                     break
             again.append(fan_out)
         again.reverse()
-        self._fan_outs = again
+        self.fan_outs[:] = again
         self._kept = sum(fan_out.size for fan_out in again)
         return self._give_up(streams)
 
@@ -161,7 +167,7 @@ class Unconfirmed:
         size = fan_out.size
         self._make_room(size)
         self._kept += size
-        self._fan_outs.append(fan_out)
+        self.fan_outs.append(fan_out)
 
     def keep_report(self, data: bytes) -> None:
         """Keep a REPORT."""
@@ -176,7 +182,7 @@ class Unconfirmed:
             for transaction_id, transaction in outgoing.outstanding.unsettled()
             if transaction.message is not None
         ]
-        waiting += [(fan_out.sent, fan_out) for fan_out in self._fan_outs]
+        waiting += [(fan_out.sent, fan_out) for fan_out in self.fan_outs]
         waiting.sort(key=lambda one: one[0])
         reports, self._reports = self._reports, []
         self._kept = 0
@@ -195,9 +201,9 @@ class Unconfirmed:
         if is_watched:
             events += [
                 FanOutAnswered(message_id, 408, CONNECTION_LOST)
-                for fan_out in self._fan_outs
+                for fan_out in self.fan_outs
                 for message_id in fan_out.message_ids
             ]
-        self._fan_outs = []
+        self.fan_outs.clear()
         self._reports = []
         return events

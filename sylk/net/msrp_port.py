@@ -135,7 +135,7 @@ class MsrpPort:
         self._users[session] = user
         if session.local_path[0].session_id in self._reserved:
             # Its path goes with the link to our relay.
-            session.unconfirmed = None
+            session.end_with_connection()
         if call is not None:
             self.watch.calls[session.session_id] = call
 

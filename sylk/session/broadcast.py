@@ -12,6 +12,7 @@ import trio
 
 from sylk.errors import LocalProtocolError
 from sylk.msrp.fanout import FanOut
+from sylk.msrp.unconfirmed import MOST_FAN_OUTS
 from sylk.session.chat import Chat
 from sylk.session.message import CPIM_BYTES
 
@@ -54,8 +55,12 @@ class Broadcast:
                 continue
             session = chat.session
             link.write(render(session.path_lines))
-            if session.unconfirmed is not None:
-                session.unconfirmed.note(fan_out)
+            # As `Unconfirmed.note`: a call would cost as much as the rest of it.
+            noted = session.fan_outs
+            if noted is not None:
+                noted.append(fan_out)
+                if len(noted) >= MOST_FAN_OUTS and session.unconfirmed is not None:
+                    session.unconfirmed.trim()
 
 
 def _keep(chat: Chat, fan_out: FanOut) -> None:

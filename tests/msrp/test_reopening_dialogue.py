@@ -118,9 +118,10 @@ class ReopeningDialogue(RuleBasedStateMachine):
         for end in (0, 1):
             self.decide(end, False)
             self.pair.notice(end)
+        # A 506 may be on its way to Alice.
+        self.pair.carry_all()
         if self.pair.alice.state is SessionState.DETACHED:
             self.pair.reopen()
-        self.pair.carry_all()
         if any(person.closed for person in self.pair.people):
             for person in self.pair.people:
                 person.session.close("over")

@@ -14,8 +14,8 @@ there himself is a claim that we do not pass on as ours. RFC 3892 wants it copie
 its signature, and nobody signs it.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -102,6 +102,8 @@ class DialOut:
         self._headers = [("Allow-Events", ", ".join(event_packages))] if event_packages else []
         self._quota = settings.call_quota
         self._ringing: dict[OpenRoom, dict[bytes, _Ringing]] = {}
+        self._next: list[tuple[OpenRoom | None, bytes]] = []
+        """Who is about to be called, where."""
         self._stack = AsyncExitStack()
         self._nursery: trio.Nursery | None = None
 
@@ -120,12 +122,23 @@ class DialOut:
         await self._stack.__aexit__(kind, error, traceback)
 
     def is_ringing(self, open_room: OpenRoom, key: bytes) -> bool:
-        """Tell whether somebody, by his user@host, is being called into a room."""
-        return key in self._ringing.get(open_room, {})
+        """Tell whether somebody, by his user@host, is being called into a room, or about to be."""
+        return key in self._ringing.get(open_room, {}) or (open_room, key) in self._next
+
+    @contextmanager
+    def about_to_call(self, open_room: OpenRoom | None, key: bytes) -> Generator[None]:
+        """Count somebody as called while inside, where he is going to be."""
+        self._next.append((open_room, key))
+        try:
+            yield
+        finally:
+            self._next.remove((open_room, key))
 
     def has_line(self, open_room: OpenRoom) -> bool:
         """Tell whether one more may be called into a room now."""
-        return len(self._ringing.get(open_room, {})) < self._settings.max_ringing
+        ringing = len(self._ringing.get(open_room, {}))
+        ringing += sum(place is open_room for place, _ in self._next)
+        return ringing < self._settings.max_ringing
 
     def wait_for_call(self, open_room: OpenRoom, invitee: Invitee) -> int | None:
         """Count a call; return None if it may be made, or in how many seconds to ask again."""

@@ -9,7 +9,8 @@ from sylk_conference.display_names import shown_name
 _STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
 
 _TEXT = "text/plain; charset=utf-8"
-_NAMES_IN_WELCOME = 10
+NAMES_IN_WELCOME = 10
+"""People whom a welcome names; of the others it tells how many they are."""
 
 
 def name_of(address: Address) -> str:
@@ -24,18 +25,21 @@ def welcome(
     date_time: str,
     subject: str = "",
     kept: float | None = 0,
+    *,
+    count: int | None = None,
     seen: Address | None = None,
 ) -> bytes:
     """Return the message/cpim that greets a newcomer and tells who else is here.
 
-    `kept` is for how many seconds what is said is kept, None for ever. `seen` is by which
-    address the newcomer knows the room, where that is another.
+    `kept` is for how many seconds what is said is kept, None for ever. `count` is how many others
+    there are, where `others` are only the first of them. `seen` is by which address the newcomer
+    knows the room, where that is another.
     """
     if not others:
         text = "Welcome! You are the first one here."
     else:
-        names = ", ".join(name_of(other) for other in others[:_NAMES_IN_WELCOME])
-        more = len(others) - _NAMES_IN_WELCOME
+        names = ", ".join(name_of(other) for other in others[:NAMES_IN_WELCOME])
+        more = (len(others) if count is None else count) - NAMES_IN_WELCOME
         text = f"Welcome! Here already: {names}" + (f" and {more} more." if more > 0 else ".")
     text += f" Others join at {room.uri.partition(':')[2]}"
     if subject:
@@ -43,9 +47,7 @@ def welcome(
     if kept is None or kept > 0:
         time = "" if kept is None else f" for {_duration(kept)}"
         text += f"\nWhat is said to all is kept{time}, for those who come later."
-    return CpimMessage.compose(
-        seen or room, seen or room, text.encode(), _TEXT, date_time
-    ).render()
+    return CpimMessage.compose(seen or room, seen or room, text.encode(), _TEXT, date_time).render()
 
 
 def notice(room: Address, text: str, date_time: str, to: Sequence[Address] | None = None) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
@@ -15,6 +14,9 @@ SetAlarm = Callable[[float | None, Callable[[float], None]], None]
 
 HeldReports = list[tuple[Receipt, int, str | None]]
 """Reports that wait for the answers to messages: receipt, status and comment of each."""
+
+
+_OK = 200
 
 
 class Reporting:
@@ -45,9 +47,10 @@ class Reporting:
 
     def listen_to(self, participant: Participant, chat: Chat) -> None:
         """Take what somebody answers to the messages that he gets."""
-        chat.watch_fan_outs(partial(self._answered, participant))
-        chat.on_delivered = partial(self._delivered, participant)
-        chat.on_failure = partial(self.failed, participant)
+        answers = _Answers(self, participant)
+        chat.watch_fan_outs(answers.answered)
+        chat.on_delivered = answers.delivered
+        chat.on_failure = answers.failed
 
     def add(
         self,
@@ -101,21 +104,14 @@ class Reporting:
         self._fates.failed(identifier, recipient, status, reason, trio.current_time())
         self._keep_time()
 
-    def _answered(
-        self, recipient: Participant, identifier: bytes, status: int, reason: str
-    ) -> None:
-        if status == 200:
-            self._delivered(recipient, identifier)
-        else:
-            self.failed(recipient, identifier, status, reason)
-
-    def _delivered(self, recipient: Participant, identifier: bytes) -> None:
+    def delivered(self, recipient: Participant, identifier: bytes) -> None:
+        """Take it that somebody has a message."""
         self._fates.delivered(identifier, recipient)
         self._keep_time()
 
     def _hears(self, participant: Participant) -> bool:
         chat = self._listeners.get(participant)
-        return chat is not None and chat.link is not None and not chat.is_held
+        return chat is not None and not chat.is_over and not chat.is_held
 
     def _tell(
         self, sender: Participant, receipt: Receipt, status: int, comment: str | None
@@ -162,3 +158,25 @@ class Reporting:
         self._alarm_at = None
         self._fates.handle_deadline(now)
         self._keep_time()
+
+
+class _Answers:
+    """What one recipient answers. Small, as there is one for everybody who is in a room."""
+
+    __slots__ = ("_recipient", "_reporting")
+
+    def __init__(self, reporting: Reporting, recipient: Participant) -> None:
+        self._reporting = reporting
+        self._recipient = recipient
+
+    def answered(self, identifier: bytes, status: int, reason: str) -> None:
+        if status == _OK:
+            self.delivered(identifier)
+        else:
+            self.failed(identifier, status, reason)
+
+    def delivered(self, identifier: bytes) -> None:
+        self._reporting.delivered(self._recipient, identifier)
+
+    def failed(self, identifier: bytes, status: int, reason: str) -> None:
+        self._reporting.failed(self._recipient, identifier, status, reason)

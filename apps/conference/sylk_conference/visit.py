@@ -2,14 +2,14 @@
 
 import math
 from datetime import UTC, datetime
-from functools import partial
+from itertools import islice
 
 import trio
 
 from sylk.log import ApplicationLogger
 from sylk.payload.conference_info import DisconnectionMethod, Execution
 from sylk.session import Chat
-from sylk_conference.notices import name_of, welcome
+from sylk_conference.notices import NAMES_IN_WELCOME, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival
 from sylk_conference.showing import show
@@ -20,6 +20,8 @@ _FAILURE = 400
 
 class Visit:
     """What happens between one participant and the room."""
+
+    __slots__ = ("_chat", "_logger", "_open_room", "_participant", "_recorded")
 
     def __init__(
         self, open_room: OpenRoom, chat: Chat, arrival: Arrival, logger: ApplicationLogger
@@ -41,7 +43,7 @@ class Visit:
         )
         room.called_as(chat.local)
         open_room.enter(participant, chat)
-        chat.on_hold_changed = partial(open_room.hold, participant)
+        chat.on_hold_changed = self._hold
         self._recorded = open_room.history.enter(participant)
         logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
 
@@ -62,20 +64,26 @@ class Visit:
             switch.close()
             self._leave()
 
+    def _hold(self, held: bool) -> None:
+        self._open_room.hold(self._participant, held)
+
     # Coming and going
 
     async def _greet(self) -> None:
         """Tell the newcomer where he is and what was said before, and the others of him."""
         open_room, participant, chat = self._open_room, self._participant, self._chat
         room, history = open_room.room, open_room.history
-        others = [user.shown_address for user in room.people if user is not participant.user]
+        named = islice(room.people, NAMES_IN_WELCOME + 1)
+        others = [user.shown_address for user in named if user is not participant.user]
         kept = history.age if history.is_kept else 0
-        chat.post(
-            welcome(room.address, others, date_time(), room.policy.subject, kept, chat.local)
+        subject, count = room.policy.subject, len(room.people) - 1
+        text = welcome(
+            room.address, others, date_time(), subject, kept, count=count, seen=chat.local
         )
+        chat.post(text)
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
-            open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
+            open_room.comings.joined(participant, len(open_room.chats), trio.current_time())
         rest = await show(chat, await history.replay(participant, self._recorded))
         open_room.catch_up(participant, rest)
 
@@ -99,7 +107,7 @@ class Visit:
             and room.policy.settings.join_notices == "all"
             and not _is_stopping()
         ):
-            open_room.tell(f"{name_of(chat.remote)} has left the room")
+            open_room.comings.left(participant, len(open_room.chats), trio.current_time())
 
     def _tell_watchers(self) -> None:
         call, participant = self._chat.call, self._participant

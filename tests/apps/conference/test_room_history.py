@@ -111,10 +111,13 @@ async def test_what_is_not_said_to_all_is_never_kept(tmp_path: Path) -> None:
     ):
         await enter(alice)
         await enter(bob)
+        # He is answered when he has been shown all there is: before that he misses who composes.
+        await bob.say("ready", alice.address)
         await alice.say("secret", bob.address)
         composing = wrap(alice.address, alice.room, b"<x/>", "application/im-iscomposing+xml")
         assert await alice.send(composing) == 200
-        disposition = wrap(alice.address, alice.room, b"<x/>", "message/imdn+xml")
+        # A notification is for the one whose message it is about.
+        disposition = wrap(alice.address, bob.address, b"<x/>", "message/imdn+xml")
         assert await alice.send(disposition) == 200
         await alice.msrp.send(alice.line("hidden", bob.address) + alice.line("open"))
         assert await hear_texts(bob, 5) == ["secret", "<x/>", "<x/>", "hidden", "open"]
@@ -318,10 +321,8 @@ async def test_a_disk_that_does_not_do_its_part_keeps_nobody_from_talking(
             for number in range(20):
                 await alice.say(str(number))
             assert await hear_texts(bob, 20) == [str(number) for number in range(20)]
-    complaint, *others = [one.getMessage() for one in caplog.records if "conference" in one.name]
-    assert "history is off: database is locked" in complaint
-    # That it is on again is said when it is, at the end of the server at the latest.
-    assert all("history is on again" in other for other in others)
+    complaints = [one.getMessage() for one in caplog.records if "conference" in one.name]
+    assert len(complaints) == 1, complaints
 
 
 @pytest.mark.parametrize("rule", ["accepted", "any", "all"])

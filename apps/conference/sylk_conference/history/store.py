@@ -115,7 +115,7 @@ class HistoryStore:
         """Take it that a user has come into a room with one more session."""
         visit = Visit(room, user)
         self._present[visit] = None
-        self._add_visit(Enter(visit, self._clock()), visit.begun.set)
+        self._add_visit(Enter(visit, self._clock()), visit.begin)
         return visit
 
     def leave(self, visit: Visit) -> None:
@@ -140,7 +140,8 @@ class HistoryStore:
         before, all since then, `missed` at most. With `attended`, only what was said while the same
         user was here.
         """
-        await visit.begun.wait()
+        if visit.begun is not None:
+            await visit.begun.wait()
         before = None if visit.until is None else visit.until + 1
         since = None
         if missed and visit.since is not None:
