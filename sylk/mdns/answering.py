@@ -5,8 +5,8 @@ they may answer, or more may be asked. A record is told to the group at most onc
 many ask. Who knows a record already is not told it again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import dns.rdata
@@ -47,6 +47,9 @@ MAX_KNOWN: Final = 4000
 MAX_UNICAST: Final = 50
 """Unicast answers in one second; over it others get none."""
 
+MAX_ADDITIONAL: Final = 20
+"""Answers of which it is looked up what may be asked next: one message has no room for more."""
+
 _Key = tuple[Name, dns.rdata.Rdata]
 
 
@@ -68,23 +71,16 @@ class _Asker:
     is_probe: bool = False
 
 
-@dataclass(slots=True)
-class _Index:
-    """What we answer for, by name."""
-
-    by_name: dict[Name, dict[_Key, Record]] = field(default_factory=dict[Name, dict[_Key, Record]])
-    denials: dict[Name, Record] = field(default_factory=dict[Name, Record])
-
-
 class Answering:
-    """The answers that wait for their time; `records` returns what we answer for now."""
+    """The records that are answered for, and the answers that wait for their time."""
 
-    def __init__(
-        self, jitter: Callable[[float, float], float], records: Callable[[], Iterator[RecordSet]]
-    ) -> None:
+    def __init__(self, jitter: Callable[[float, float], float]) -> None:
         self._jitter = jitter
-        self._records = records
-        self._index: _Index | None = None
+        self._sets: dict[Hashable, RecordSet] = {}
+        self._by_name: dict[Name, dict[_Key, Record]] = {}
+        self._counts: dict[_Key, int] = {}
+        """How many sets a record is in; those that are shared may be in many."""
+        self._denials: dict[Name, Record] = {}
         self._pending: dict[_Key, float] = {}
         """When each is to be told to the group."""
         self._told_at: dict[_Key, float] = {}
@@ -92,13 +88,44 @@ class Answering:
         self._packets: list[Packet] = []
         self._unicast_window = (-1.0, 0)
 
-    def outdated(self) -> None:
-        """Take it that we answer for other records now."""
-        self._index = None
+    def put(self, owner: Hashable, records: RecordSet | None) -> list[Record]:
+        """Answer for these records of somebody, and no more for those that he had.
+
+        Returns what nobody has any more. Costs what the two sets have, however many others there
+        are.
+        """
+        old = self._sets.pop(owner, None)
+        if records is not None:
+            self._sets[owner] = records
+            for record in (*records.unique, *records.shared):
+                self._counts[record.key] = self._counts.get(record.key, 0) + 1
+                self._by_name.setdefault(record.name, {})[record.key] = record
+        gone = [] if old is None else list(filter(self._give_up, (*old.unique, *old.shared)))
+        for record in () if old is None else old.extra:
+            self._denials.pop(record.name, None)
+        for record in () if records is None else records.extra:
+            self._denials[record.name] = record
+        return gone
+
+    def _give_up(self, record: Record) -> bool:
+        """Take a record out of one set; tells whether it is in no other."""
+        key = record.key
+        self._counts[key] -= 1
+        if self._counts[key]:
+            return False
+        del self._counts[key]
+        of_name = self._by_name[record.name]
+        del of_name[key]
+        if not of_name:
+            del self._by_name[record.name]
+        self._told_at.pop(key, None)
+        self._pending.pop(key, None)
+        return True
 
     def close(self) -> None:
         """Answer nothing any more."""
-        self.outdated()
+        for owner in list(self._sets):
+            self.put(owner, None)
         self._pending.clear()
         self._askers.clear()
 
@@ -112,12 +139,6 @@ class Answering:
         """Take it that records are told to the group now."""
         for record in records:
             self._told_at[record.key] = now
-            self._pending.pop(record.key, None)
-
-    def forget(self, records: Iterable[Record]) -> None:
-        """Tell these no more."""
-        for record in records:
-            self._told_at.pop(record.key, None)
             self._pending.pop(record.key, None)
 
     def tell_again(self, record: Record, now: float) -> None:
@@ -214,52 +235,41 @@ class Answering:
         self._pending[record.key] = min(when, self._pending.get(record.key, when))
 
     def _answers_to(self, question: Question) -> Sequence[Record]:
-        index = self._get_index()
-        records = index.by_name.get(question.name, {})
+        records = self._by_name.get(question.name, {})
         found = [record for record in records.values() if record.answers(question)]
-        denial = index.denials.get(question.name)
+        denial = self._denials.get(question.name)
         if not found and denial is not None:
             return [denial]
         return found
 
     def _additionals(self, answers: Sequence[Record]) -> list[Record]:
         """Return what an asker will want to know next (RFC 6763 section 12)."""
-        index = self._get_index()
         found: dict[_Key, Record] = {}
         told = {record.key for record in answers}
-        names: list[Name] = []
-        for record in answers:
+        names: dict[Name, None] = {}
+        for record in answers[:MAX_ADDITIONAL]:
             if isinstance(record.data, PTR | SRV):
-                names.append(record.data.target)
+                names[record.data.target] = None
             elif record.rdtype in (Type.A, Type.AAAA):
-                names.append(record.name)
+                names[record.name] = None
+        places = [
+            record.data.target
+            for name in names
+            for record in self._by_name.get(name, {}).values()
+            if isinstance(record.data, SRV)
+        ]
+        names.update(dict.fromkeys(places))
         for name in names:
-            for record in index.by_name.get(name, {}).values():
-                if isinstance(record.data, SRV):
-                    names.append(record.data.target)
+            for record in self._by_name.get(name, {}).values():
                 if record.is_unique:
                     found[record.key] = record
-            denial = index.denials.get(name)
+            denial = self._denials.get(name)
             if denial is not None:
                 found[denial.key] = denial
         return [record for key, record in found.items() if key not in told]
 
     def _find(self, key: _Key) -> Record | None:
-        index = self._get_index()
-        denial = index.denials.get(key[0])
+        denial = self._denials.get(key[0])
         if denial is not None and denial.key == key:
             return denial
-        return index.by_name.get(key[0], {}).get(key)
-
-    def _get_index(self) -> _Index:
-        if self._index is None:
-            self._index = index = _Index()
-            for records in self._records():
-                for record in (*records.unique, *records.shared):
-                    index.by_name.setdefault(record.name, {})[record.key] = record
-                for record in records.extra:
-                    index.denials[record.name] = record
-            # What we answer for no more need not be remembered.
-            told_at, self._told_at = self._told_at, {}
-            self._told_at = {key: when for key, when in told_at.items() if self._find(key)}
-        return self._index
+        return self._by_name.get(key[0], {}).get(key)

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Final
 
 from dns.name import Name
+from dns.rdata import Rdata
 
 from sylk.errors import RemoteProtocolError
 from sylk.mdns.answering import PORT, Answering, Packet, Source
@@ -66,8 +67,8 @@ class Responder:
         self._out: deque[Packet] = deque()
         self._own: deque[bytes] = deque(maxlen=REMEMBERED)
         self._events: deque[Renamed] = deque(maxlen=MAX_EVENTS)
+        self._answering = Answering(jitter)
         self._host = self._register(lambda number: name_of(numbered_host(host.label, number)), now)
-        self._answering = Answering(jitter, self._sets)
 
     # What is published
 
@@ -91,16 +92,12 @@ class Responder:
         """Publish a service no more."""
         if registration not in self._services:
             return
-        records = self._set_of(registration)
         action = registration.handle(Input.WITHDRAW, now)
+        gone = self._answering.put(registration, None)
         del self._services[registration]
         if self._by_name.get(registration.name) is registration:
             del self._by_name[registration.name]
-        self._answering.outdated()
         if action is Action.GOODBYE:
-            kept = {record.key for each in self._sets() for record in each.shared}
-            gone = [one for one in (*records.unique, *records.shared) if one.key not in kept]
-            self._answering.forget(gone)
             self._send(render_response([record.with_ttl(0) for record in gone]))
 
     def set_addresses(self, addresses: Sequence[str], now: float) -> None:
@@ -111,19 +108,14 @@ class Responder:
 
     def close(self, now: float) -> None:
         """Say goodbye to all."""
-        gone = [
-            record
-            for registration in self._all()
-            if registration.is_ours
-            for record in (*self._set_of(registration).unique, *self._set_of(registration).shared)
-        ]
+        gone: list[Record] = []
         for registration in self._all():
+            gone += self._answering.put(registration, None)
             registration.handle(Input.WITHDRAW, now)
         self._services.clear()
         self._by_name.clear()
         self._answering.close()
-        unique = {record.key: record.with_ttl(0) for record in gone}
-        self._send(render_response(unique.values()))
+        self._send(render_response([record.with_ttl(0) for record in gone]))
 
     # The verbs of an engine
 
@@ -171,13 +163,12 @@ class Responder:
             action = registration.handle(Input.DUE, now)
             (probed if action is Action.PROBE else announced).append(registration)
         if announced:
-            self._answering.outdated()
-            records = {
-                record.key: record
-                for registration in announced
-                for each in (self._set_of(registration),)
-                for record in (*each.unique, *each.shared, *each.extra)
-            }
+            records: dict[tuple[Name, Rdata], Record] = {}
+            for registration in announced:
+                each = self._set_of(registration)
+                self._answering.put(registration, each)
+                for record in (*each.unique, *each.shared, *each.extra):
+                    records[record.key] = record
             self._answering.told(records.values(), now)
             self._send(render_response(records.values()))
         if probed:
@@ -193,10 +184,6 @@ class Responder:
     def _all(self) -> Iterator[Registration]:
         yield self._host
         yield from self._services
-
-    def _sets(self) -> Iterator[RecordSet]:
-        """Return the records that we answer for."""
-        return (self._set_of(one) for one in self._all() if one.is_ours)
 
     def _set_of(self, registration: Registration) -> RecordSet:
         service = self._services.get(registration)
@@ -219,8 +206,9 @@ class Responder:
         return make_name(number)
 
     def _changed(self, registration: Registration, now: float) -> None:
-        self._answering.outdated()
         registration.handle(Input.CHANGE, now)
+        if registration.is_ours:
+            self._answering.put(registration, self._set_of(registration))
 
     def _heed(self, message: Message, now: float) -> None:
         """Look whether somebody else tells of a name of ours."""
@@ -243,7 +231,7 @@ class Responder:
     def _give_way(self, registration: Registration, now: float) -> None:
         old = registration.name
         action = registration.handle(Input.CONFLICT, now)
-        self._answering.outdated()
+        self._answering.put(registration, None)
         if action is not Action.RENAME:
             return
         del self._by_name[old]

@@ -122,7 +122,7 @@ class Machine:
         bus = folder / f"bus{self.number}.conf"
         bus.write_text(_BUS, encoding="utf-8")
         self.start(
-            str(program("dbus-daemon", "dbus")),
+            str(program("dbus-daemon", "dbus-daemon")),
             f"--config-file={bus}",
             "--nofork",
             "--print-address=1",

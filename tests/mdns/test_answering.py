@@ -1,8 +1,9 @@
+from dataclasses import replace
+
 from sylk.mdns.answering import MAX_ASKERS, MAX_UNICAST, Answering
 from sylk.mdns.message import Message, parse_message, render_query
 from sylk.mdns.record import Question, Record, Type, name_of
 from sylk.mdns.service import (
-    RecordSet,
     instance_name,
     kind_name,
     records_of_host,
@@ -22,8 +23,9 @@ class Desk:
     """Answers for a room and its host."""
 
     def __init__(self) -> None:
-        self.sets: list[RecordSet] = list(SETS)
-        self.answering = Answering(low, lambda: iter(self.sets))
+        self.answering = Answering(low)
+        for number, records in enumerate(SETS):
+            self.answering.put(number, records)
 
     def ask(
         self, *questions: Question, known: tuple[Record, ...] = (), now: float = 0.0
@@ -162,8 +164,7 @@ def test_unicast_answers_are_bounded() -> None:
 def test_what_is_answered_for_no_more_is_not_told() -> None:
     desk = Desk()
     desk.ask(Question(KIND_NAME, Type.PTR))
-    desk.sets = SETS[1:]
-    desk.answering.outdated()
+    assert desk.answering.put(0, None) == [*SETS[0].unique, *SETS[0].shared]
     assert desk.due(0.02) == ([], [])
     desk.answering.tell_again(SETS[1].unique[0], 0.02)
     desk.answering.close()
@@ -177,5 +178,20 @@ def test_what_has_just_been_told_is_not_waiting_any_more() -> None:
     assert desk.answering.deadline is None
     desk.ask(Question(KIND_NAME, Type.PTR), now=0.02)
     assert desk.answering.deadline == 1.01
-    desk.answering.forget([POINTER])
-    assert desk.answering.deadline is None
+
+
+def test_what_another_of_ours_has_too_is_not_gone() -> None:
+    desk = Desk()
+    hall = records_of_service(replace(LOBBY, instance="hall"), instance_name("hall", KIND), HOST)
+    assert desk.answering.put("hall", hall) == []
+    gone = desk.answering.put(0, None)
+    assert {record.rdtype for record in gone} == {Type.SRV, Type.TXT, Type.PTR}
+    assert [record for record in gone if record in hall.shared] == []
+
+
+def test_what_is_said_now_takes_the_place_of_what_was() -> None:
+    desk = Desk()
+    other = records_of_service(replace(LOBBY, port=6060), NAME, HOST)
+    assert desk.answering.put(0, other) == [PLACE]
+    _, (message,) = desk.ask(Question(NAME, Type.SRV))
+    assert message.answers == [other.unique[0]]

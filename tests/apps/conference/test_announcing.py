@@ -44,7 +44,9 @@ class NoRooms:
         reporting = Reporting("accepted", 30, chats, chats, no_alarm)
         watchers = Watchers(info, 1.0, no_alarm)
         history = RoomHistory(room, None)
-        return OpenRoom(room, chats, chats, reporting, info, history, watchers, lambda what: no_alarm)
+        return OpenRoom(
+            room, chats, chats, reporting, info, history, watchers, lambda what: no_alarm
+        )
 
     def __init__(self, **of_room: bool | str) -> None:
         self.home = Home(Machine())
