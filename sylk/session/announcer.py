@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
-MAX_ANNOUNCEMENTS: Final = 1000
+MAX_ANNOUNCEMENTS: Final = 250
 """Things that are announced at one time; more are not."""
 
 
