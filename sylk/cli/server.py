@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,14 +20,16 @@ import trio
 
 from sylk import __version__
 from sylk.cli import passwd, trace
+from sylk.cli.faults import describe_listen_error
+from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
-from sylk.config import find_config, read_config
+from sylk.config import RawConfig, find_config, read_config
 from sylk.control import ControlError, ControlSocket
-from sylk.errors import ConfigError, TransportError
+from sylk.errors import ConfigError, ListenError, TransportError
 from sylk.log import configure_logging, set_log_level
-from sylk.sections import ServerSettings
 from sylk.server import Server
-from sylk.server_config import build_config
+from sylk.server_config import ServerSections, build_config, check_sections
+from sylk.spool import Spool, SpoolError
 from sylk.trace.commands import trace_commands
 
 logger = logging.getLogger("sylk.cli")
@@ -53,36 +55,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         path = find_config(options.config)
         raw = read_config(path)
-        settings = raw.section(ServerSettings, ServerSettings.section)
-        config = build_config(raw)
+        sections = ServerSections.read(raw)
+        # Before a folder is made, or another server is found in it.
+        check_sections(raw, sections)
+        return _start(path, raw, sections, is_verbose=options.verbose)
     except ConfigError as error:
         print(f"sylk-server: {error}", file=sys.stderr)
         return 2
-    with configure_logging("debug" if options.verbose else settings.log_level, sys.stderr):
-        try:
-            server = Server(config)
-        except TransportError as error:
-            print(
-                f"sylk-server: {error}; end what uses the port, or set another in sylk.ini",
-                file=sys.stderr,
-            )
-            return 1
-        print(f"sylk-server {__version__}, settings: {path or 'defaults'}", file=sys.stderr)
-        control = _open_control(settings)
-        # What the server keeps, it keeps for long, and there are few cycles in it: looking through
-        # all of it as often as Python does by itself takes a third of the time of a MESSAGE.
-        gc.set_threshold(*_GC_THRESHOLDS)
-        signals = Signals(
-            {
-                signal.SIGINT: server.stop.set,
-                signal.SIGTERM: server.stop.set,
-                signal.SIGHUP: partial(_reload, server, path, options.verbose),
-            }
-        )
-        with nullcontext() if control is None else closing(control):
-            trio.run(_run, server, control, signals)
+
+
+def _start(path: Path | None, raw: RawConfig, sections: ServerSections, *, is_verbose: bool) -> int:
+    """Make the server and run it; returns the exit status. Raises ConfigError."""
+    level = "debug" if is_verbose else sections.server.log_level
+    try:
+        with (
+            configure_logging(level, sys.stderr),
+            closing(Spool.open(sections.server.spool_dir)),
+        ):
+            return _serve(Server(build_config(raw)), path, is_verbose=is_verbose)
+    except ListenError as error:
+        fault = describe_listen_error(error, sections)
+    except (SpoolError, TransportError) as error:
+        fault = str(error)
+    print(f"sylk-server: {fault}", file=sys.stderr)
+    return 1
+
+
+def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
+    """Run the server until a signal ends it, and return the exit status."""
+    spool_dir = server.config.sections.server.spool_dir
+    logger.info("sylk-server %s, settings: %s", __version__, path or "defaults")
+    control = _open_control(spool_dir)
+    # What the server keeps, it keeps for long, and there are few cycles in it: looking through
+    # all of it as often as Python does by itself takes a third of the time of a MESSAGE.
+    gc.set_threshold(*_GC_THRESHOLDS)
+    signals = Signals(
+        {
+            signal.SIGINT: server.stop.set,
+            signal.SIGTERM: server.stop.set,
+            signal.SIGHUP: partial(_reload, server, path, is_verbose),
+        }
+    )
+    if path is None:
+        server.on_ready = partial(_greet, server, spool_dir)
+    with nullcontext() if control is None else closing(control):
+        trio.run(_run, server, control, signals)
     signals.ignore()
     return 0
+
+
+def _greet(server: Server, spool_dir: Path) -> None:
+    """Tell who has set nothing up what to do next."""
+    endpoint = server.endpoint
+    text = greeting(endpoint.transports.listening, endpoint.msrp.listening, spool_dir)
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def _reload(server: Server, path: Path | None, is_verbose: bool) -> None:
@@ -98,10 +125,10 @@ def _reload(server: Server, path: Path | None, is_verbose: bool) -> None:
         set_log_level(server.config.sections.server.log_level)
 
 
-def _open_control(settings: ServerSettings) -> ControlSocket | None:
+def _open_control(folder: Path) -> ControlSocket | None:
     """Return the socket for commands to the server that runs; without it the server runs too."""
     try:
-        return ControlSocket(settings.spool_dir)
+        return ControlSocket(folder)
     except ControlError as error:
         logger.warning("no commands reach this server while it runs: %s", error)
         return None
