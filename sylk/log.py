@@ -37,6 +37,8 @@ _WRITE_INTERVAL = 0.02
 
 _PREFIX_WIDTH = 10  # columns, as wide as "conference"
 _SERVER_PREFIX = "sylk"
+_APPLICATIONS = "sylk.applications"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # C0, DEL and C1 controls; line and paragraph separators; what turns the direction of text;
 # zero-width marks; and surrogates, which stand for bytes that were not UTF-8.
@@ -73,7 +75,7 @@ class ApplicationLogger(logging.LoggerAdapter[logging.Logger]):
     """The logger of one application: each of its lines carries the application's name."""
 
     def __init__(self, application: str) -> None:
-        super().__init__(logging.getLogger(f"sylk.applications.{application}"))
+        super().__init__(logging.getLogger(f"{_APPLICATIONS}.{application}"))
         self.application = application
 
     def process(
@@ -177,6 +179,23 @@ def _write_lines(lines: "queue.Queue[str | None]", stream: TextIO) -> None:
 def set_log_level(level: str) -> None:
     """Log at `level` or above from now on; a word as in the settings ("info")."""
     logging.getLogger().setLevel(level.upper())
+
+
+def set_application_log_level(application: str, level: str | None) -> None:
+    """Log what this application says at `level` or above; None: as all others."""
+    named = logging.getLogger(f"{_APPLICATIONS}.{application}")
+    named.setLevel(logging.NOTSET if level is None else level.upper())
+
+
+def log_level() -> str:
+    """Return the level from which on is logged, as the settings write it."""
+    return logging.getLevelName(logging.getLogger().level).lower()
+
+
+def application_log_level(application: str) -> str | None:
+    """Return the level of an application that has one of its own."""
+    level = logging.getLogger(f"{_APPLICATIONS}.{application}").level
+    return None if level == logging.NOTSET else logging.getLevelName(level).lower()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from sylk.sip.event_headers import check_event
 from sylk.sip.message import Request
 from sylk.sip.request_checks import RECIPIENT_LIST_INVITE
 from sylk.sip.uri import SipURI
+from sylk.status import ServerStatus
 from sylk.trace.tracer import Tracer
 
 logger = logging.getLogger("sylk.server")
@@ -89,6 +90,7 @@ class Server:
         """Called once, when requests are served."""
         self._serving: trio.Nursery | None = None
         self._started: dict[str, Application] = {}
+        self.status = ServerStatus(self.endpoint, self._started)
         self._grace_end = 0.0
         self._has_served = trio.Event()
         self._owners: dict[Call, Application] = {}

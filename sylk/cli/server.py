@@ -2,8 +2,8 @@
 
 SIGHUP reads settings and certificate again.
 
-`sylk-server passwd` and `sylk-server trace` are commands of their own (`sylk.cli.passwd`,
-`sylk.cli.trace`).
+`sylk-server passwd`, `trace`, `status` and others are commands of their own, each a module beside
+this one.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from sylk import __version__
-from sylk.cli import passwd, trace
+from sylk.cli import passwd, status, trace
 from sylk.cli.faults import describe_listen_error
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
@@ -30,6 +30,7 @@ from sylk.log import configure_logging, set_log_level
 from sylk.server import Server
 from sylk.server_config import ServerSections, build_config, check_sections
 from sylk.spool import Spool, SpoolError
+from sylk.status_commands import status_commands
 from sylk.trace.commands import trace_commands
 
 logger = logging.getLogger("sylk.cli")
@@ -37,12 +38,18 @@ logger = logging.getLogger("sylk.cli")
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "passwd": passwd.run,
     "trace": trace.run,
+    "status": partial(status.run, "status"),
+    "rooms": partial(status.run, "rooms"),
+    "log-level": partial(status.run, "log-level"),
 }
 _GC_THRESHOLDS = (10_000, 20, 100)
 _EPILOG = """\
 commands of their own, each with a --help:
-  sylk-server passwd   set the passwords of users
-  sylk-server trace    write the messages of a server that runs to a file
+  sylk-server passwd      set the passwords of users
+  sylk-server status      show how a server that runs is
+  sylk-server rooms       show its rooms
+  sylk-server trace       write its messages to a file
+  sylk-server log-level   change what it writes to its log
 """
 
 
@@ -155,7 +162,10 @@ async def _run(server: Server, control: ControlSocket | None, signals: Signals) 
     signals.start()
     async with trio.open_nursery() as nursery:
         if control is not None:
-            nursery.start_soon(control.run, trace_commands(server.tracer))
+            nursery.start_soon(
+                control.run, {**trace_commands(server.tracer), **status_commands(server.status)}
+            )
+        nursery.start_soon(server.status.run)
         await server.run()
         nursery.cancel_scope.cancel()
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sylk.net.outbox import Outbox
 from sylk.sip.flow import Address
 
 
@@ -40,3 +41,8 @@ class MsrpWatch:
     trace: MsrpTrace | None = None
     calls: dict[str, SessionCall] = field(default_factory=_no_calls)
     """By session-id."""
+    outboxes: set[Outbox] = field(default_factory=set[Outbox])
+    """Those of all links."""
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    """Counted when it is given to the outbox."""
