@@ -79,18 +79,21 @@ class Spool:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            pid = _holder(self._descriptor)
+            whom = f"the server with the pid {pid}" if pid else "another server"
             raise SpoolError(
-                f"{self.folder.absolute()} is in use by {_name_holder(self._descriptor)}: end it, "
+                f"{self.folder.absolute()} is in use by {whom}: end it, "
                 "or give this one a spool_dir of its own in [Server]"
             ) from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
 
 
-def holder_of(folder: Path) -> str | None:
-    """Return who holds the folder, in words; None if nobody does. Raises OSError.
+def holder_of(folder: Path) -> int | None:
+    """Return the pid of who holds the folder, 0 if it is unknown; None if nobody does.
 
-    Takes the lock for a moment, so a server that starts just then would find it taken.
+    Takes the lock for a moment, so a server that starts just then would find it taken. Raises
+    OSError.
     """
     try:
         descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
@@ -99,15 +102,15 @@ def holder_of(folder: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _name_holder(descriptor)
+        return _holder(descriptor)
     finally:
         os.close(descriptor)
     return None
 
 
-def _name_holder(descriptor: int) -> str:
+def _holder(descriptor: int) -> int:
     pid = os.pread(descriptor, _MAX_FILE, 0).strip()
-    return f"the server with the pid {int(pid)}" if pid.isdigit() else "another server"
+    return int(pid) if pid.isdigit() else 0
 
 
 def layout_of(folder: Path) -> int:

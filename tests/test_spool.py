@@ -20,7 +20,7 @@ def test_a_second_server_is_told_who_has_the_folder(tmp_path: Path) -> None:
     first = Spool.open(tmp_path)
     with pytest.raises(SpoolError, match=rf"in use by the server with the pid {os.getpid()}: end "):
         Spool.open(tmp_path)
-    assert holder_of(tmp_path) == f"the server with the pid {os.getpid()}"
+    assert holder_of(tmp_path) == os.getpid()
     first.close()
     assert holder_of(tmp_path) is None
     Spool.open(tmp_path).close()

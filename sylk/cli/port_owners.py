@@ -2,14 +2,26 @@
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _LISTENING = "0A"
 """The state of a TCP socket that listens, in /proc/net/tcp."""
 
 
-def owner_of(transport: str, port: int) -> str | None:
-    """Return who listens on a port ("udp" or "tcp"), as `name (pid 4711)`; None if unknown.
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that has a port."""
+
+    name: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+def owner_of(transport: str, port: int) -> Owner | None:
+    """Return who listens on a port ("udp" or "tcp"); None if unknown.
 
     Processes of other users are seen by root alone.
     """
@@ -22,7 +34,7 @@ def owner_of(transport: str, port: int) -> str | None:
                 with suppress(OSError):
                     if os.readlink(descriptor) in inodes:
                         name = (process / "comm").read_text("utf-8", "replace").strip()
-                        return f"{name} (pid {process.name})"
+                        return Owner(name, int(process.name))
     return None
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from sylk import __version__
-from sylk.cli import passwd, status, trace
+from sylk.cli import check, passwd, status, trace
 from sylk.cli.faults import describe_listen_error
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
@@ -36,6 +36,7 @@ from sylk.trace.commands import trace_commands
 logger = logging.getLogger("sylk.cli")
 
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "check": check.run,
     "passwd": passwd.run,
     "trace": trace.run,
     "status": partial(status.run, "status"),
@@ -45,6 +46,7 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 _GC_THRESHOLDS = (10_000, 20, 100)
 _EPILOG = """\
 commands of their own, each with a --help:
+  sylk-server check       tell what is wrong, and what mends it
   sylk-server passwd      set the passwords of users
   sylk-server status      show how a server that runs is
   sylk-server rooms       show its rooms

@@ -19,7 +19,8 @@ def test_the_owner_of_a_port_is_named(transport: str, kind: socket.SocketKind) -
         port = bound.getsockname()[1]
         owner = owner_of(transport, port)
     assert owner is not None
-    assert owner.endswith(f"(pid {os.getpid()})")
+    assert owner.pid == os.getpid()
+    assert str(owner).endswith(f"(pid {os.getpid()})")
 
 
 def test_a_port_that_nobody_has_has_no_owner() -> None:
