@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from sylk import __version__
-from sylk.cli import check, passwd, status, trace
+from sylk.cli import check, install_unit, passwd, status, trace
 from sylk.cli.faults import describe_listen_error
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
@@ -27,6 +27,7 @@ from sylk.config import RawConfig, find_config, read_config
 from sylk.control import ControlError, ControlSocket
 from sylk.errors import ConfigError, ListenError, TransportError
 from sylk.log import configure_logging, set_log_level
+from sylk.notify import Notifier
 from sylk.server import Server
 from sylk.server_config import ServerSections, build_config, check_sections
 from sylk.spool import Spool, SpoolError
@@ -37,6 +38,7 @@ logger = logging.getLogger("sylk.cli")
 
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "check": check.run,
+    "install-unit": install_unit.run,
     "passwd": passwd.run,
     "trace": trace.run,
     "status": partial(status.run, "status"),
@@ -46,12 +48,13 @@ _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 _GC_THRESHOLDS = (10_000, 20, 100)
 _EPILOG = """\
 commands of their own, each with a --help:
-  sylk-server check       tell what is wrong, and what mends it
-  sylk-server passwd      set the passwords of users
-  sylk-server status      show how a server that runs is
-  sylk-server rooms       show its rooms
-  sylk-server trace       write its messages to a file
-  sylk-server log-level   change what it writes to its log
+  sylk-server check          tell what is wrong, and what mends it
+  sylk-server status         show how a server that runs is
+  sylk-server rooms          show its rooms
+  sylk-server trace          write its messages to a file
+  sylk-server log-level      change what it writes to its log
+  sylk-server passwd         set the passwords of users
+  sylk-server install-unit   print or install the systemd unit
 """
 
 
@@ -98,40 +101,50 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     # What the server keeps, it keeps for long, and there are few cycles in it: looking through
     # all of it as often as Python does by itself takes a third of the time of a MESSAGE.
     gc.set_threshold(*_GC_THRESHOLDS)
+    notifier = Notifier()
     signals = Signals(
         {
-            signal.SIGINT: server.stop.set,
-            signal.SIGTERM: server.stop.set,
-            signal.SIGHUP: partial(_reload, server, path, is_verbose),
+            signal.SIGINT: partial(_stop, server, notifier),
+            signal.SIGTERM: partial(_stop, server, notifier),
+            signal.SIGHUP: partial(_reload, server, notifier, path, is_verbose),
         }
     )
-    if path is None:
-        server.on_ready = partial(_greet, server, spool_dir)
+    server.on_ready = partial(_ready, server, notifier, None if path else spool_dir)
     with nullcontext() if control is None else closing(control):
-        trio.run(_run, server, control, signals)
+        trio.run(_run, server, control, signals, notifier)
     signals.ignore()
     return 0
 
 
-def _greet(server: Server, spool_dir: Path) -> None:
-    """Tell who has set nothing up what to do next."""
+def _ready(server: Server, notifier: Notifier, spool_dir: Path | None) -> None:
+    """Tell systemd, and who has set nothing up, whose state is in `spool_dir`, what to do next."""
+    notifier.ready()
+    if spool_dir is None:
+        return
     endpoint = server.endpoint
     text = greeting(endpoint.transports.listening, endpoint.msrp.listening, spool_dir)
     with suppress(OSError):
         print(text, flush=True)
 
 
-def _reload(server: Server, path: Path | None, is_verbose: bool) -> None:
+def _stop(server: Server, notifier: Notifier) -> None:
+    notifier.stopping()
+    server.stop.set()
+
+
+def _reload(server: Server, notifier: Notifier, path: Path | None, is_verbose: bool) -> None:
     """Read the settings and the certificate again; a fault in one does not touch the other."""
+    notifier.reloading()
     server.reload_certificate()
     try:
         # A file that was there at the start must still be there.
         server.reload(read_config(path or find_config(None)))
     except ConfigError as error:
         logger.error("the settings stay as they were: %s", error)
-        return
-    if not is_verbose:
-        set_log_level(server.config.sections.server.log_level)
+    else:
+        if not is_verbose:
+            set_log_level(server.config.sections.server.log_level)
+    notifier.ready()
 
 
 def _open_control(folder: Path) -> ControlSocket | None:
@@ -160,9 +173,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def _run(server: Server, control: ControlSocket | None, signals: Signals) -> None:
+async def _run(
+    server: Server, control: ControlSocket | None, signals: Signals, notifier: Notifier
+) -> None:
     signals.start()
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(notifier.feed_watchdog)
         if control is not None:
             nursery.start_soon(
                 control.run, {**trace_commands(server.tracer), **status_commands(server.status)}
