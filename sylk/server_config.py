@@ -34,7 +34,7 @@ from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.relay_config import relay_settings
 from sylk.routing import RoutingTable
-from sylk.sections import ServerSettings, SipSettings, TlsSettings
+from sylk.sections import MetricsSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
 from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI
@@ -57,6 +57,7 @@ class ServerSections:
     relay: RelaySection = field(default_factory=RelaySection)
     tls: TlsSettings = field(default_factory=TlsSettings)
     trace: TraceSettings = field(default_factory=TraceSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @classmethod
     def read(cls, raw: RawConfig) -> Self:
@@ -68,6 +69,7 @@ class ServerSections:
             raw.section(RelaySection, RelaySection.section),
             raw.section(TlsSettings, TlsSettings.section),
             raw.section(TraceSettings, TraceSettings.section),
+            raw.section(MetricsSettings, MetricsSettings.section),
         )
 
 

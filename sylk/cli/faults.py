@@ -47,6 +47,7 @@ def setting_of_port(error: ListenError, sections: ServerSections) -> str:
         "[SIP] local_tls_port": (sip.local_ip, sip.local_tls_port),
         "[MSRP] local_tcp_port": (msrp.local_ip, msrp.local_tcp_port),
         "[MSRP] local_tls_port": (msrp.local_ip, msrp.local_tls_port),
+        "[Metrics] port": (sections.metrics.local_ip, sections.metrics.port),
     }
     # What is bound later meets what was bound before, so the last one is the one to change.
     names = [name for name, place in known.items() if place == (error.host, error.port)]

@@ -11,10 +11,11 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -33,6 +34,9 @@ from sylk.server_config import ServerSections, build_config, check_sections
 from sylk.spool import Spool, SpoolError
 from sylk.status_commands import status_commands
 from sylk.trace.commands import trace_commands
+
+if TYPE_CHECKING:
+    from sylk.metrics import MetricsPort
 
 logger = logging.getLogger("sylk.cli")
 
@@ -81,7 +85,7 @@ def _start(path: Path | None, raw: RawConfig, sections: ServerSections, *, is_ve
     level = "debug" if is_verbose else sections.server.log_level
     try:
         with (
-            configure_logging(level, sys.stderr),
+            configure_logging(level, sys.stderr, log_format=sections.server.log_format),
             closing(Spool.open(sections.server.spool_dir)),
         ):
             return _serve(Server(build_config(raw)), path, is_verbose=is_verbose)
@@ -97,6 +101,7 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     """Run the server until a signal ends it, and return the exit status."""
     spool_dir = server.config.sections.server.spool_dir
     logger.info("sylk-server %s, settings: %s", __version__, path or "defaults")
+    metrics = _open_metrics(server)
     control = _open_control(spool_dir)
     # What the server keeps, it keeps for long, and there are few cycles in it: looking through
     # all of it as often as Python does by itself takes a third of the time of a MESSAGE.
@@ -110,8 +115,17 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
         }
     )
     server.on_ready = partial(_ready, server, notifier, None if path else spool_dir)
-    with nullcontext() if control is None else closing(control):
-        trio.run(_run, server, control, signals, notifier)
+    # What runs beside the server, for as long as it does.
+    companions = [server.status.run, notifier.feed_watchdog]
+    with ExitStack() as stack:
+        if metrics is not None:
+            stack.callback(metrics.close)
+            companions.append(metrics.run)
+        if control is not None:
+            stack.callback(control.close)
+            commands = {**trace_commands(server.tracer), **status_commands(server.status)}
+            companions.append(partial(control.run, commands))
+        trio.run(_run, server, signals, companions)
     signals.ignore()
     return 0
 
@@ -147,6 +161,20 @@ def _reload(server: Server, notifier: Notifier, path: Path | None, is_verbose: b
     notifier.ready()
 
 
+def _open_metrics(server: Server) -> "MetricsPort | None":
+    """Return the metrics port if there is to be one; raises ListenError."""
+    settings = server.config.sections.metrics
+    if settings.port is None:
+        return None
+    # Its library is needed for nothing else.
+    from sylk.metrics import MetricsPort
+
+    metrics = MetricsPort(settings.local_ip, settings.port, server.status)
+    host, port = metrics.local
+    logger.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
+    return metrics
+
+
 def _open_control(folder: Path) -> ControlSocket | None:
     """Return the socket for commands to the server that runs; without it the server runs too."""
     try:
@@ -174,16 +202,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def _run(
-    server: Server, control: ControlSocket | None, signals: Signals, notifier: Notifier
+    server: Server, signals: Signals, companions: Sequence[Callable[[], Awaitable[None]]]
 ) -> None:
     signals.start()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(notifier.feed_watchdog)
-        if control is not None:
-            nursery.start_soon(
-                control.run, {**trace_commands(server.tracer), **status_commands(server.status)}
-            )
-        nursery.start_soon(server.status.run)
+        for companion in companions:
+            nursery.start_soon(companion)
         await server.run()
         nursery.cancel_scope.cancel()
 

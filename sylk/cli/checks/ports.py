@@ -41,6 +41,7 @@ def _wanted(sections: ServerSections) -> Iterator[tuple[str, str, int, str]]:
         ("tls", sip.local_ip, sip.local_tls_port, "SIP"),
         ("tcp", msrp.local_ip, msrp.local_tcp_port, "MSRP"),
         ("tls", msrp.local_ip, msrp.local_tls_port, "MSRP"),
+        ("tcp", sections.metrics.local_ip, sections.metrics.port, "metrics"),
     ):
         if port:
             yield transport, host, port, what
