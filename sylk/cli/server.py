@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from sylk import __version__
-from sylk.cli import check, install_unit, passwd, status, trace
+from sylk.cli import check, install_unit, migrate, passwd, status, trace
 from sylk.cli.faults import describe_listen_error
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
@@ -43,6 +43,7 @@ logger = logging.getLogger("sylk.cli")
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "check": check.run,
     "install-unit": install_unit.run,
+    "migrate": migrate.run,
     "passwd": passwd.run,
     "trace": trace.run,
     "status": partial(status.run, "status"),
@@ -58,6 +59,7 @@ commands of their own, each with a --help:
   sylk-server trace          write its messages to a file
   sylk-server log-level      change what it writes to its log
   sylk-server passwd         set the passwords of users
+  sylk-server migrate        make a sylk.ini of the settings of a SylkServer
   sylk-server install-unit   print or install the systemd unit
 """
 
