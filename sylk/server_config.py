@@ -90,11 +90,15 @@ class ServerConfig:
     """The settings that are in force."""
 
 
-def build_config(raw: RawConfig) -> ServerConfig:
-    """Turn the settings file into what a server is made of; raises ConfigError."""
+def build_config(raw: RawConfig, further: ApplicationTypes | None = None) -> ServerConfig:
+    """Turn the settings file into what a server is made of; raises ConfigError.
+
+    `further` are applications by name, beside those that are found.
+    """
     sections = ServerSections.read(raw)
     server = sections.server
     types = find_applications(server.extra_applications_dir, server.disabled_applications)
+    types.update(further or {})
     routing = routing_table(raw, server, types)
     read = read_applications(raw, types, server.disabled_applications, routing)
     applications: dict[str, Application] = {}
