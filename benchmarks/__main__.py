@@ -6,12 +6,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import conference_info, fan_out, history, memory, parsers, set_up, transactions
+from benchmarks import (
+    conference_info,
+    fan_out,
+    history,
+    large,
+    memory,
+    parsers,
+    relay,
+    set_up,
+    transactions,
+)
 from benchmarks.report import Section, as_json, environment
 from benchmarks.wire import LoadError
 
 BENCHMARKS = {
     "fan-out": fan_out.run,
+    "large": large.run,
+    "relay": relay.run,
     "set-ups": set_up.run,
     "transactions": transactions.run,
     "parsers": parsers.run,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,20 +20,25 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _UDP_LINE = re.compile(r"listening for SIP on udp \S+ port (\d+)")
 _SIP_LINE = re.compile(r"listening for SIP on tcp \S+ port (\d+)")
 _MSRP_LINE = re.compile(r"listening for MSRP on tcp \S+ port (\d+)")
+_MSRP_TLS_LINE = re.compile(r"listening for MSRP on tls \S+ port (\d+)")
 
-# Keep-alives would be counted as messages.
-_SETTINGS = f"""\
+# Keep-alives would be counted as messages, and who talks without pause is to be heard.
+_SETTINGS = """\
 [SIP]
-local_ip = {HOST}
+local_ip = {host}
 local_udp_port = 0
 local_tcp_port = 0
 local_tls_port = none
 
 [MSRP]
-local_ip = {HOST}
+local_ip = {host}
 local_tcp_port = 0
-local_tls_port = none
+local_tls_port = {msrp_tls_port}
 keepalive_interval = 3600
+
+[Conference]
+message_rate = 0
+history = {history}
 """
 
 
@@ -44,6 +50,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def cpu_seconds_of_all(pid: int) -> float:
+    """Return the processor time of a process and of all that are in its session."""
+    total = 0.0
+    for entry in Path("/proc").iterdir():
+        # A process may end while we look.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == pid:
+                total += cpu_seconds(int(entry.name))
+    return total
+
+
 def machine_cpu_seconds() -> float:
     """Return the processor time that everything on this machine has taken."""
     first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
@@ -53,21 +70,36 @@ def machine_cpu_seconds() -> float:
 
 def resident_kilobytes(pid: int) -> int:
     """Return the resident memory of a process."""
+    return _kilobytes(pid, "VmRSS:")
+
+
+def peak_kilobytes(pid: int) -> int:
+    """Return the most resident memory that a process has ever had."""
+    return _kilobytes(pid, "VmHWM:")
+
+
+def _kilobytes(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return int(line.split()[1])
     raise LoadError("the server is gone")
 
 
 class ServerProcess:
-    """A server of its own for one measurement, in an empty folder; `more` are further settings."""
+    """A server of its own for one measurement, in an empty folder.
 
-    def __init__(self, more: str = "") -> None:
+    `more` are further settings; with `tls` it takes MSRP over TLS as well.
+    """
+
+    def __init__(self, more: str = "", *, history: bool = False, tls: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self._log = folder / "log"
-        (folder / "sylk.ini").write_text(_SETTINGS + more, encoding="utf-8")
-        command = Path(sys.executable).with_name("sylk-server")
+        settings = _SETTINGS.format(
+            host=HOST, history="yes" if history else "no", msrp_tls_port=0 if tls else "none"
+        )
+        (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
+        self._command = command = Path(sys.executable).with_name("sylk-server")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [command], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -77,6 +109,7 @@ class ServerProcess:
             self.sip_port = self._port(_SIP_LINE)
             self.sip_udp_port = self._port(_UDP_LINE)
             self.msrp_port = self._port(_MSRP_LINE)
+            self.msrp_tls_port = self._port(_MSRP_TLS_LINE) if tls else 0
         except LoadError:
             self.stop()
             raise
@@ -88,6 +121,18 @@ class ServerProcess:
                 raise LoadError(f"the server did not start:\n{self.log()}")
             time.sleep(0.05)
         return int(match[1])
+
+    def set_password(self, address: str, password: str) -> None:
+        """Let a user, as user@realm, have a password."""
+        command = [self._command, "passwd", "--stdin", address]
+        subprocess.run(
+            command,
+            cwd=self._folder.name,
+            input=f"{password}\n",
+            text=True,
+            check=True,
+            capture_output=True,
+        )
 
     def log(self) -> str:
         """Return what the server has logged."""

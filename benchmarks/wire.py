@@ -174,7 +174,7 @@ class ChatSession:
 
     def _bind(self) -> None:
         transaction = f"b{next(self._numbers)}"
-        head = f"MSRP {transaction} SEND\r\n{self._paths()}Message-ID: {transaction}\r\n"
+        head = f"MSRP {transaction} SEND\r\n{self.paths()}Message-ID: {transaction}\r\n"
         end = f"Byte-Range: 1-0/0\r\n-------{transaction}$\r\n"
         self.socket.sendall((head + end).encode())
         method = self._frame()[1]
@@ -203,7 +203,8 @@ class ChatSession:
         self._buffer = self._buffer[match.end() :]
         return match[1], match[2], match[3]
 
-    def _paths(self) -> str:
+    def paths(self) -> str:
+        """Return the two path lines of what is sent."""
         return f"To-Path: {self.remote_path}\r\nFrom-Path: {self.local_path}\r\n"
 
     def message_template(self) -> bytes:
@@ -218,7 +219,7 @@ class ChatSession:
         )
         size = len(cpim) + 4
         return (
-            f"MSRP t%08dx SEND\r\n{self._paths()}Message-ID: m%08dx\r\n"
+            f"MSRP t%08dx SEND\r\n{self.paths()}Message-ID: m%08dx\r\n"
             f"Byte-Range: 1-{size}/{size}\r\nContent-Type: message/cpim\r\n\r\n"
             f"{cpim}\r\n-------t%08dx$\r\n"
         ).encode()

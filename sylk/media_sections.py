@@ -1,6 +1,7 @@
 """The sections of `sylk.ini` that are about media: how chats are carried, and for whom."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from sylk.settings import Bytes, IPAddress, Networks, Port, Seconds, setting
@@ -36,6 +37,17 @@ class MsrpSettings:
         "Whether a border controller may lead MSRP connections through itself by rewriting the c= "
         "and m= lines of SDP (RFC 6714). no goes by the paths alone, for networks in which "
         "something rewrites these lines and carries no MSRP.",
+    )
+    relay: str | None = setting(
+        None,
+        "The MSRP relay (RFC 4976) that carries the sessions of this server, such as "
+        "msrps://relay.example.com;tcp, for a server that clients cannot connect to. Calls whose "
+        "offer is in clear go through an msrp relay alone, those over TLS through an msrps one; "
+        "others, and all while the relay cannot be reached, go without.",
+    )
+    relay_user: str | None = setting(None, "The user as whom the server logs in at that relay.")
+    relay_password_file: Path | None = setting(
+        None, "The file whose first line is the password of that user."
     )
     max_connections: int = setting(
         20_000,
@@ -93,9 +105,16 @@ class MsrpSettings:
     keepalive_interval: Seconds = setting(
         60,
         "How long a session may be silent before an empty message is sent to see whether the "
-        "peer is still there. Without an answer within 30 seconds more the session is ended.",
+        "peer is still there. Without an answer within 30 seconds more its connection is lost.",
         unit="seconds",
         minimum=5,
+    )
+    reconnect_timeout: Seconds = setting(
+        20,
+        "How long a session whose connection is lost may get another one; up to outbox_limit of "
+        "what is said to it meanwhile is kept. After that it is ended. 0 ends it at once.",
+        unit="seconds",
+        minimum=0,
     )
     establish_timeout: Seconds = setting(
         15,
@@ -166,6 +185,13 @@ class RelaySection:
         "The most paths that one user has at a time, one for each session. Over it a request for "
         "one more is refused with 403.",
         unit="paths",
+        minimum=1,
+    )
+    max_wrong_passwords: int = setting(
+        20,
+        "How many wrong passwords one source may give in a minute, and at once. Over it the answer "
+        "to any password is 403. As in [SIP], it does not hold for unlimited_peers.",
+        unit="passwords a minute",
         minimum=1,
     )
     max_next_hops: int = setting(

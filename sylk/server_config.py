@@ -29,10 +29,10 @@ from sylk.net.certificate import (
     ensure_certificate,
     read_certificate,
 )
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
-from sylk.relay_config import relay_settings
+from sylk.relay_config import relay_settings, standing_relay
 from sylk.routing import RoutingTable
 from sylk.sections import MetricsSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
@@ -161,6 +161,7 @@ def _endpoint_settings(
         session_timer=_session_timer(raw, sip),
     )
     endpoint.msrp.relay = relay_settings(raw, sections.server, sip, msrp)
+    endpoint.standing_relay = standing_relay(raw, msrp)
     return endpoint
 
 
@@ -209,6 +210,7 @@ def _msrp_port(
         outbox_limit=msrp.outbox_limit,
         outbox_timeout=msrp.outbox_timeout,
         keepalive_interval=msrp.keepalive_interval,
+        reconnect_timeout=msrp.reconnect_timeout,
         establish_timeout=msrp.establish_timeout,
     )
 

@@ -18,7 +18,7 @@ import trio.testing
 from sylk.application import Application, NoSettings
 from sylk.config import parse_config
 from sylk.errors import SessionEnded
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.routing import RoutingTable
@@ -118,11 +118,16 @@ async def running_server(
     application: Application | None = None,
     establish_timeout: float = 15.0,
     outbox_limit: int = 4 * 1024 * 1024,
+    reconnect_timeout: float = 0.0,
 ) -> AsyncGenerator[Server]:
-    """Run a server while inside; with `application`, that one alone answers everything."""
+    """Run a server while inside; with `application`, that one alone answers everything.
+
+    A chat ends with its connection, unless `reconnect_timeout` gives it time.
+    """
     config = server_config(settings)
     config.endpoint.msrp.establish_timeout = establish_timeout
     config.endpoint.msrp.outbox_limit = outbox_limit
+    config.endpoint.msrp.reconnect_timeout = reconnect_timeout
     if application is not None:
         name = application.name
         config = replace(
@@ -149,14 +154,19 @@ async def running_endpoint(
     establish_timeout: float = 15.0,
     outbox_limit: int = 4 * 1024 * 1024,
     relay: RelayAccount | None = None,
+    reconnect_timeout: float = 0.0,
 ) -> AsyncGenerator[Endpoint]:
-    """Run an endpoint on loopback while inside."""
+    """Run an endpoint on loopback while inside; `reconnect_timeout` is as in `running_server`."""
     endpoint = Endpoint(
         EndpointSettings(
             name="Phone",
             sip=SipTransportSettings(HOST, udp_port, tcp_port),
             msrp=MsrpPortSettings(
-                HOST, msrp_port, establish_timeout=establish_timeout, outbox_limit=outbox_limit
+                HOST,
+                msrp_port,
+                establish_timeout=establish_timeout,
+                outbox_limit=outbox_limit,
+                reconnect_timeout=reconnect_timeout,
             ),
             relay=relay,
         ),
@@ -384,6 +394,8 @@ class SipPeer:
         self.host = host
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
         self._socket = trio.socket.socket(family(host), kind)
+        if transport != "udp":
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._remote = (host, port)
         self._buffer = b""
         self._waiting: list[SipMessage] = []

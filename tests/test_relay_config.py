@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sylk.errors import ConfigError, RemoteProtocolError
+from sylk.net.relay_path import RelayAccount
 from sylk.net.relay_traffic import RelaySettings
 from sylk.users import USERS_FILE, UserFile
 from tests.peers import server_config
@@ -107,3 +108,41 @@ def test_what_cannot_be_is_refused(
 def test_a_relay_in_clear_needs_no_tls() -> None:
     config = server_config({"Relay": {"enabled": "yes", "clear": "yes"}})
     assert config.endpoint.msrp.relay is not None
+
+
+def behind(tmp_path: Path, **msrp: object) -> RelayAccount | None:
+    file = tmp_path / "password"
+    file.write_text("secret\nanother line\n", encoding="utf-8")
+    given: dict[str, object] = {"relay_user": "alice", "relay_password_file": file, **msrp}
+    return server_config({"MSRP": {"local_tls_port": 0, **given}}).endpoint.standing_relay
+
+
+def test_the_sessions_of_the_server_may_go_through_a_relay(tmp_path: Path) -> None:
+    assert behind(tmp_path) is None
+    account = behind(tmp_path, relay="msrps://relay.example.com;tcp")
+    assert account is not None
+    assert str(account.uri) == "msrps://relay.example.com;tcp"
+    challenge = 'Digest realm="r", nonce="n", algorithm=MD5, qop="auth"'
+    answer = account.password.answer(challenge, str(account.uri))
+    assert 'username="alice"' in answer
+    assert behind(tmp_path, relay="msrp://192.0.2.1:2855;tcp", local_tls_port="none") is not None
+
+
+@pytest.mark.parametrize(
+    ("msrp", "key"),
+    [
+        ({"relay": "relay.example.com"}, "relay"),
+        ({"relay": "msrps://relay.example.com/path;tcp"}, "relay"),
+        ({"local_tls_port": "none"}, "relay"),
+        ({"relay_user": "none"}, "relay_user"),
+        ({"relay_password_file": "none"}, "relay_password_file"),
+        ({"relay_password_file": "/nowhere/password"}, "relay_password_file"),
+        ({"relay_password_file": "/dev/null"}, "relay_password_file"),
+    ],
+)
+def test_a_relay_that_cannot_be_used_stops_the_start(
+    tmp_path: Path, msrp: dict[str, object], key: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        behind(tmp_path, **{"relay": "msrps://relay.example.com;tcp", **msrp})
+    assert f"[MSRP] {key}:" in str(caught.value)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -14,6 +15,7 @@ from trio.testing import MockClock
 from sylk.application import Application, NoSettings
 from sylk.errors import SessionEnded, TransportError
 from sylk.log import LineFormatter
+from sylk.payload.cpim import Address
 from sylk.server import STOP_GRACE, Server
 from sylk.session import Invitation
 from sylk.sip.digest import answer_challenge, parse_challenges
@@ -23,8 +25,11 @@ from tests.peers import (
     DOMAIN,
     HOST,
     PATIENCE,
+    Callee,
     Caller,
+    MsrpListener,
     Scripted,
+    answer_frame,
     assert_nothing_left,
     chat_offer,
     living_tasks,
@@ -418,6 +423,56 @@ async def test_the_first_packet_while_starting_and_the_last_while_stopping() -> 
             await ended.wait()
     assert application.history == ["started", "handled", "left", "stopped"]
     assert server.endpoint.call_count == 0
+
+
+class Busy(Application):
+    """Has tasks of its own for as long as it runs: calls somebody, and holds the call."""
+
+    name = "busy"
+
+    def __init__(self, target: str) -> None:
+        super().__init__(NoSettings())
+        self._target = target
+        self._stack = AsyncExitStack()
+        self.reason = ""
+
+    async def __aenter__(self) -> Self:
+        nursery = await self._stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(self._call)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _call(self) -> None:
+        assert self.user_agent is not None
+        local = Address(f"sip:busy@{DOMAIN}")
+        async with self.user_agent.call(self._target, local=local) as chat:
+            async for _ in chat:
+                pass
+            self.reason = chat.call.reason
+
+
+async def test_an_application_may_have_tasks_and_calls_of_its_own() -> None:
+    async with MsrpListener() as media, Callee() as callee:
+        application = Busy(f"sip:bob@{HOST}:{callee.port}")
+        async with running_server(application=application) as server:
+            await callee.receive("INVITE")
+            await callee.reply("200 OK", chat_offer(media.path, setup="passive"))
+            msrp = await media.accept()
+            await msrp.send(answer_frame(await msrp.receive()))
+            server.stop.set()
+            bye = await callee.receive("BYE")
+            assert bye["Reason"] == 'SIP;cause=503;text="The server stops"'
+            await callee.reply("200 OK", to=bye)
+            await assert_nothing_left(server)
+            msrp.close()
+        assert application.reason == "The server stops"
 
 
 async def test_a_stop_in_the_middle_of_everything(jumping_clock: MockClock) -> None:

@@ -1,5 +1,11 @@
 """The tools for the tests of applications, tried on a room and on applications of the test."""
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import trio
 
@@ -62,3 +68,20 @@ async def test_the_end_of_a_call_ends_the_hearing() -> None:
         assert await alice.hear() == "bye"
         with pytest.raises(StopAsyncIteration), trio.fail_after(5):
             await alice.hear()
+
+
+def test_the_page_for_authors_shows_an_application_and_a_test_that_work(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parent.parent / "docs" / "applications.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for name, text in zip(("greeter.py", "test_greeter.py"), blocks, strict=True):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-o", "trio_mode=true", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

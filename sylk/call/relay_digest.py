@@ -29,6 +29,7 @@ from sylk.sip.digest import (
 )
 from sylk.sip.grammar import quote
 from sylk.sip.nonces import MAX_NONCES, NONCE_LIFETIME, Nonces
+from sylk.sip.source_limits import TokenBuckets
 
 METHOD = "AUTH"
 
@@ -41,8 +42,9 @@ _PROOF = re.compile(r'(?:^|[,\s])rspauth\s*=\s*"?([0-9A-Fa-f]+)"?')
 class RelayDigest:
     """Challenges the clients of a relay and checks their answers.
 
-    `find_user` returns what is kept of a password, `random_token` text that nobody can guess. Times
-    are seconds of a clock that does not go back.
+    `find_user` returns what is kept of a password, `random_token` text that nobody can guess;
+    `guesses` has a token for each wrong answer that a source may give. Times are seconds of a clock
+    that does not go back.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class RelayDigest:
         algorithms: Sequence[str] = DEFAULT_ALGORITHMS,
         nonce_lifetime: float = NONCE_LIFETIME,
         max_nonces: int = MAX_NONCES,
+        guesses: TokenBuckets | None = None,
     ) -> None:
         self._realm = realm
         self._find_user = find_user
         self._algorithms = tuple(algorithms)
+        self._guesses = guesses
         self._nonces = Nonces(random_token, lifetime=nonce_lifetime, max_nonces=max_nonces)
         self._opaque = random_token()
         nobody = random_token()
@@ -74,11 +78,17 @@ class RelayDigest:
         )
         return [("WWW-Authenticate", str(challenge)) for challenge in challenges]
 
-    def check(self, authorization: str, uri: str, now: float, source: str) -> Admission:
+    def check(
+        self, authorization: str, uri: str, now: float, source: str, guesser: str = ""
+    ) -> Admission:
         """Return who answered a challenge, and use its nonce count up.
 
-        Raises RemoteProtocolError: 401 with a challenge, or 400.
+        Raises RemoteProtocolError: 401 with a challenge, 400, or 403 for a `guesser` who has given
+        too many wrong answers: then the right one too is not told from a wrong one.
         """
+        guesses = self._guesses if guesser else None
+        if guesses is not None and guesses.wait(guesser, now):
+            raise RemoteProtocolError("too many wrong passwords from its address", 403)
         offered = parse_credentials([authorization], uri=uri)
         offered = [one for one in offered if one.realm == self._realm]
         if len(offered) > MAX_TRIED:
@@ -95,6 +105,8 @@ class RelayDigest:
                 return Admission(credentials.username, _info(ha1, credentials))
             stale = True
         name = f" of {offered[0].username[:64]!a}" if offered else ""
+        if guesses is not None and offered and not stale:
+            guesses.take(guesser, now)
         what = "used or expired nonce" if stale else "wrong credentials"
         challenge = self.challenge(now, source, stale=stale)
         raise RemoteProtocolError(f"{what}{name}", 401, challenge)

@@ -4,7 +4,7 @@ import secrets
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
@@ -12,13 +12,14 @@ import trio
 from sylk import __version__
 from sylk.call.relay_digest import RelayPassword
 from sylk.cli.conversation import Conversation
+from sylk.cli.focus import Focus
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless
 from sylk.cli.parties import make_caller
 from sylk.errors import ConfigError, SessionEnded, TransportError
 from sylk.msrp.uri import MsrpURI
 from sylk.net.addresses import local_address_towards
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
@@ -28,6 +29,7 @@ from sylk.session.challenges import Credentials
 from sylk.session.chat import Chat
 from sylk.session.dial import Dialled
 from sylk.session.endpoint import Endpoint, EndpointSettings
+from sylk.session.user_agent import UserAgent
 from sylk.sip.core import IncomingRequest
 from sylk.sip.location import Target
 from sylk.sip.message import Response
@@ -177,8 +179,13 @@ class _OutgoingChat:
                 tls_port=0,
                 use_tls=options.secure_media,
                 verify_peers=verify,
+                # As long as it may take to connect at first, it may take to do so again.
+                reconnect_timeout=options.timeout,
             ),
             relay=_relay_account(options),
+            outbound_proxy=None
+            if options.proxy is None
+            else _over(options.proxy, options.transport),
         )
         self.endpoint = Endpoint(settings, self._refuse)
 
@@ -187,8 +194,17 @@ class _OutgoingChat:
         async with AsyncExitStack() as call:
             chat = await self._dial(call)
             self.was_heard = True
-            self.conversation = Conversation(chat, self._front_end, self._options.linger)
+            self.conversation = Conversation(
+                chat, self._front_end, self._options.linger, self._focus
+            )
             await self.conversation.run()
+
+    @property
+    def _focus(self) -> Focus:
+        """How to ask the room for more than messages, the way that the call went."""
+        options = self._options
+        uri = _over(options.target, None if options.proxy else options.transport)
+        return Focus(UserAgent(self.endpoint), str(uri), options.credentials)
 
     @property
     def _place(self) -> tuple[str, int, str]:
@@ -216,6 +232,8 @@ class _OutgoingChat:
             self.endpoint,
             self._destination,
             accept_types=("message/cpim", "text/*"),
+            # We can tell who is meant, and by what name (RFC 7701 section 8).
+            chatroom=("nickname", "private-messages"),
             on_ringing=self._ringing,
             invite_timeout=RING_TIMEOUT,
             credentials=self._options.credentials,
@@ -262,6 +280,13 @@ class _OutgoingChat:
     def _tell(self, text: str) -> None:
         if self._front_end.shows_own:
             self._front_end.show([[("class:notice", harmless(text))]])
+
+
+def _over(uri: SipURI, transport: str | None) -> SipURI:
+    """Return a URI by which its host is reached over `transport`, if that is given."""
+    if transport is None:
+        return uri
+    return replace(uri, params={**uri.params, "transport": transport})
 
 
 def _relay_account(options: CallOptions) -> RelayAccount | None:

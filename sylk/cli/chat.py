@@ -32,13 +32,15 @@ _PASSWORD_VARIABLE = "SYLK_CHAT_PASSWORD"
 _EPILOG = """\
 At a terminal, what you type is said in the room, and /help shows the commands. When standard
 input is no terminal, each of its lines is said as it is, and each message is a line of output:
-"HH:MM name: text" for people and "HH:MM * text" for notices.
+"HH:MM name: text" for people and "HH:MM * text" for notices. With --commands a line of a script
+that begins with / is a command; the next line waits until it is done.
 
 A server or relay that asks for a password is given that of --password-file, or else of the
 environment variable SYLK_CHAT_PASSWORD, with the user part of --from as the user name.
 
-exit status: 0 the session worked; 1 the call was refused or nobody was reached; 2 wrong usage;
-3 the session broke in the middle, or a message was not delivered.
+exit status: 0 the session worked, whoever said goodbye; 1 the call was refused or nobody was
+reached; 2 wrong usage; 3 the session broke in the middle, a message was not delivered, or a command
+of a script failed.
 """
 
 
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.relay is not None and credentials is None:
         parser.error("--relay needs a password: --from and --password-file")
-    front_end = _open_terminal(call.target) if terminal else _open_plain()
+    front_end = _open_terminal(call.target) if terminal else _open_plain(options.commands)
     try:
         with _logging(options.log, options.verbose, terminal):
             fault = trio.run(hold_chat, call, front_end)
@@ -135,8 +137,20 @@ def _parser() -> argparse.ArgumentParser:
         help="have the messages carried by this relay: msrps://relay.example.com;tcp",
     )
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, default=10.0, help="to connect; default 10"
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=10.0,
+        help="to connect, and to do so again; default 10",
     )
+    _add_script_options(parser)
+    parser.add_argument("--verbose", action="store_true", help="log every message on the wire")
+    parser.add_argument("--log", metavar="FILE", help="where the log goes; default: standard error")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _add_script_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--linger",
         metavar="SECONDS",
@@ -144,10 +158,11 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         help="to wait for answers after the end of a script's input; default 1",
     )
-    parser.add_argument("--verbose", action="store_true", help="log every message on the wire")
-    parser.add_argument("--log", metavar="FILE", help="where the log goes; default: standard error")
-    parser.add_argument("--version", action="version", version=__version__)
-    return parser
+    parser.add_argument(
+        "--commands",
+        action="store_true",
+        help="let lines of a script that begin with / be commands, as at a terminal",
+    )
 
 
 def _seconds(text: str) -> float:
@@ -196,12 +211,12 @@ def _open_terminal(target: SipURI) -> FrontEnd:
     return Terminal(f"{harmless_name(target.user or target.host)}> ")
 
 
-def _open_plain() -> FrontEnd:
+def _open_plain(takes_commands: bool) -> FrontEnd:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What the encoding of the locale lacks must not end the chat.
             stream.reconfigure(errors="backslashreplace")
-    return Plain(0, sys.stdout, sys.stderr)
+    return Plain(0, sys.stdout, sys.stderr, takes_commands=takes_commands)
 
 
 @contextmanager

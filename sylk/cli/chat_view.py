@@ -70,17 +70,34 @@ class ChatView:
         self._names.name(own)
         self._names.name(room)
 
+    def called(self, person: Address) -> str:
+        """Return what to call somebody."""
+        return self._names.name(person)
+
     def said(
-        self, person: Address, text: str, at: datetime, *, is_private: bool = False
+        self,
+        person: Address,
+        text: str,
+        at: datetime,
+        *,
+        is_private: bool = False,
+        to: Address | None = None,
+        now: datetime | None = None,
     ) -> list[Line]:
-        """Return the lines of what somebody said, us included; all but the first are indented."""
+        """Return the lines of what somebody said, us included; all but the first are indented.
+
+        `to` is to whom alone we say it. With `now` it was said earlier: `at` is when.
+        """
         if self._text_limit is not None and len(text) > self._text_limit:
             left_out = len(text) - self._text_limit
             text = f"{text[: self._text_limit]}… ({left_out} characters more)"
         first, *others = harmless_lines(text)
-        mark = " (private)" if is_private else ""
+        mark = f" → {self._names.name(to)}" if to is not None else ""
+        mark += " (private)" if is_private or to is not None else ""
+        mark += " (earlier)" if now is not None else ""
+        is_of_another_day = now is not None and now.date() != at.date()
         head = [
-            _time(at),
+            ("class:time", f"{at:%Y-%m-%d %H:%M} ") if is_of_another_day else _time(at),
             (_name_style(person), self._names.name(person)),
             ("class:mark", f"{mark}: "),
         ]
@@ -94,6 +111,10 @@ class ChatView:
             [_time(at) if index == 0 else ("", _INDENT), ("class:notice", line)]
             for index, line in enumerate(lines)
         ]
+
+    def unread(self, since: datetime) -> list[Line]:
+        """Return the line above what came since the user was last at the keyboard."""
+        return [[("class:notice", f"— new since {since:%H:%M} —")]]
 
     def failure(self, text: str, at: datetime) -> list[Line]:
         """Return the line of something that went wrong."""

@@ -1,10 +1,12 @@
 """What a conversation needs of the place where a person, or a script, reads and writes."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
 
 from sylk.cli.chat_view import Line
+from sylk.cli.commands import Order, Say
 
 
 class FrontEnd(Protocol):
@@ -12,6 +14,10 @@ class FrontEnd(Protocol):
 
     shows_own: bool
     """Whether what we say ourselves is to be shown, and notices of this program."""
+    takes_commands: bool
+    """Whether lines may be orders."""
+    on_typing: Callable[[bool], None] | None
+    """Called when a key was pressed, with whether the line holds something that will be said."""
 
     @property
     def text_limit(self) -> int | None:
@@ -26,6 +32,14 @@ class FrontEnd(Protocol):
         """Show lines about something that went wrong."""
         ...
 
-    async def read_lines(self, lines: trio.MemorySendChannel[str]) -> None:
-        """Send what is to be said; close the channel when the user is done."""
+    def set_status(self, text: str) -> None:
+        """Show what goes on just now, until it is something else; nothing when empty."""
+        ...
+
+    def set_names(self, names: Sequence[str]) -> None:
+        """Complete names to these from now on."""
+        ...
+
+    async def read_lines(self, lines: trio.MemorySendChannel[Say | Order]) -> None:
+        """Send what is to be said or done; close the channel when the user is done."""
         ...

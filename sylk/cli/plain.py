@@ -1,13 +1,18 @@
-"""The chat of a script: each line of standard input is said, each message is a line of output."""
+"""The chat of a script: each line of standard input is said, each message is a line of output.
+
+Only a script that wants to has its lines read for commands.
+"""
 
 import codecs
 import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 import trio
 
 from sylk.cli.chat_view import Line, plain_text
+from sylk.cli.commands import Help, Order, Quit, Say, Wrong, help_lines, interpret
 
 LINE_LIMIT = 1024 * 1024
 """Characters of one line; a longer one is said in pieces."""
@@ -45,8 +50,15 @@ class Plain:
     shows_own = False
     text_limit = None
 
-    def __init__(self, source: int, output: TextIO, errors: TextIO) -> None:
-        """Read from the file descriptor `source`; write to `output`, and failures to `errors`."""
+    def __init__(
+        self, source: int, output: TextIO, errors: TextIO, *, takes_commands: bool = False
+    ) -> None:
+        """Read from the file descriptor `source`; write to `output`, and failures to `errors`.
+
+        With `takes_commands` a line that begins with a slash is a command, as at a terminal.
+        """
+        self.takes_commands = takes_commands
+        self.on_typing: Callable[[bool], None] | None = None
         self._source = source
         self._output = output
         self._errors = errors
@@ -68,14 +80,22 @@ class Plain:
             # The first part is the time, which is of no use in an error.
             print(f"sylk-chat: {plain_text(line[1:]).removeprefix('! ')}", file=self._errors)
 
-    async def read_lines(self, lines: trio.MemorySendChannel[str]) -> None:
+    def set_status(self, text: str) -> None:
+        """Show nothing: a script reads what happened, not what goes on."""
+
+    def set_names(self, names: Sequence[str]) -> None:
+        """Complete nothing."""
+
+    async def read_lines(self, lines: trio.MemorySendChannel[Say | Order]) -> None:
         """Send the lines of the input until its end."""
         async with lines, trio.open_nursery() as nursery:
             nursery.start_soon(self._read, lines, nursery.cancel_scope)
             await self._gone.wait()
             nursery.cancel_scope.cancel()
 
-    async def _read(self, lines: trio.MemorySendChannel[str], scope: trio.CancelScope) -> None:
+    async def _read(
+        self, lines: trio.MemorySendChannel[Say | Order], scope: trio.CancelScope
+    ) -> None:
         cutter = LineCutter()
         data = b"."
         while data:
@@ -84,8 +104,27 @@ class Plain:
                 os.read, self._source, _READ_SIZE, abandon_on_cancel=True
             )
             for line in cutter.feed(data):
-                await lines.send(line)
+                if self.takes_commands:
+                    await self._take(line, lines, scope)
+                else:
+                    await lines.send(Say(line))
         scope.cancel()
+
+    async def _take(
+        self, line: str, lines: trio.MemorySendChannel[Say | Order], scope: trio.CancelScope
+    ) -> None:
+        match interpret(line):
+            case Say() | Order() as typed:
+                await lines.send(typed)
+            case Help():
+                self.show([[("", text)] for text in help_lines()])
+            case Quit():
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+            case Wrong(complaint):
+                print(f"sylk-chat: {complaint}", file=self._errors)
+            case None:
+                pass
 
 
 def _discard(output: TextIO) -> None:

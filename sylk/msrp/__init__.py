@@ -30,6 +30,10 @@ Streams. With `SessionLimits.stream_above` a larger message is told piece by pie
 until one of them `completes`, or `StreamAborted`; report on it with `reports`, or `refuse_stream`.
 An `OutgoingStream` leaves in pieces by `session.streams`, and makes no other message wait.
 
+Faults. With `SessionLimits.reconnect_timeout`, `connection.close(reason, now)` leaves its sessions
+waiting for another connection: they tell `Detached`, keep what is to be sent, and tell `Rebound`
+when the peer has named them on a new one, or we have called `session.connected` anew.
+
 Ends. `session.close(reason)` ends one session: what was not answered has failed, `Closed` follows.
 """
 
@@ -38,6 +42,7 @@ from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.events import (
     Bound,
     Closed,
+    Detached,
     FanOutAnswered,
     IncomingMessage,
     MessageAccepted,
@@ -47,6 +52,7 @@ from sylk.msrp.events import (
     NicknameAnswered,
     NicknameRequested,
     PieceReceived,
+    Rebound,
     ReportReceived,
     SessionEvent,
     StreamAborted,
@@ -64,6 +70,7 @@ from sylk.msrp.uri import MsrpURI, Path, parse_path, render_path
 __all__ = [
     "Bound",
     "Closed",
+    "Detached",
     "FanOut",
     "FanOutAnswered",
     "IncomingMessage",
@@ -82,6 +89,7 @@ __all__ = [
     "OutgoingStream",
     "Path",
     "PieceReceived",
+    "Rebound",
     "RemoteProtocolError",
     "ReportReceived",
     "SessionEvent",

@@ -103,17 +103,13 @@ class Answers:
             b"1-%d/*" % reached,
         )
 
-    def accept(self, message: IncomingMessage, *, report: bool = True) -> bytes:
+    def accept(self, message: IncomingMessage) -> bytes:
         """Answer that a message is taken; raises LocalProtocolError the second time."""
         _settle(message)
-        data = b""
-        if message.failure_report == b"yes" and not message.answered:
-            frame = message.frame
-            lines = self._paths.answer_lines_for(frame)
-            data = render_answer(frame.transaction_id, 200, lines)
-        if report and message.success_report:
-            data += self.report(self.receipt_of(message), 200)
-        return data
+        if message.failure_report != b"yes" or message.answered:
+            return b""
+        frame = message.frame
+        return render_answer(frame.transaction_id, 200, self._paths.answer_lines_for(frame))
 
     def refuse(
         self, message: IncomingMessage, status: int, comment: bytes | None, *, as_report: bool

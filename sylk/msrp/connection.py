@@ -37,6 +37,7 @@ class MsrpConnection:
     """The protocol side of one TCP or TLS connection."""
 
     __slots__ = (
+        "_doubted",
         "_open_stream",
         "_out",
         "_parser",
@@ -51,6 +52,7 @@ class MsrpConnection:
         "closed",
         "ignored_frames",
         "secure",
+        "source",
     )
 
     def __init__(
@@ -72,6 +74,8 @@ class MsrpConnection:
         self.secure = secure
         self.backlog: Callable[[], int] = _nothing_waits
         """How many bytes wait to be written out; whoever writes them can tell."""
+        self.source = ""
+        """By what the limits of a source count the peer; empty where they do not hold for it."""
         self._parser = FrameParser(limits)
         self._sessions: dict[MsrpSession, None] = {}
         self._routes: dict[bytes, MsrpSession] = {}
@@ -84,6 +88,7 @@ class MsrpConnection:
         self.ignored_frames = 0
         """Responses and REPORTs that belonged to no session."""
         self._refusals: list[tuple[int, bytes]] = []
+        self._doubted: list[MsrpSession] = []
 
     @property
     def sessions(self) -> list[MsrpSession]:
@@ -134,6 +139,14 @@ class MsrpConnection:
         self._refusals = []
         return refusals
 
+    def take_doubted(self) -> list[MsrpSession]:
+        """Return, once, the sessions of other connections that have just asked there for a sign.
+
+        Their peer wanted to bind them to this one; what they say there is to be written.
+        """
+        doubted, self._doubted = self._doubted, []
+        return doubted
+
     def data_to_send(self) -> bytes:
         """Return all that is to be sent, and forget it."""
         out = self._out
@@ -143,14 +156,20 @@ class MsrpConnection:
         out.clear()
         return data
 
-    def close(self, reason: str) -> None:
-        """End the connection and all its sessions."""
+    def close(self, reason: str, now: float | None = None) -> None:
+        """End the connection and its sessions.
+
+        With `now` it was lost: those that may get another connection wait for it.
+        """
         if self.closed:
             return
         self.closed = True
         self.close_reason = reason
         for session in list(self._sessions):
-            session.close(reason)
+            if now is None:
+                session.close(reason)
+            else:
+                session.link_lost(reason, now)
         self._routes.clear()
 
     def next_deadline(self) -> float | None:
@@ -189,6 +208,10 @@ class MsrpConnection:
         """Note that the session has one more event."""
         self._ready.append(session)
 
+    def waiting(self) -> int:
+        """Return how many bytes wait to be written out."""
+        return self.backlog()
+
     def attach(self, session: MsrpSession) -> None:
         """Take a session that is to be bound to this connection."""
         self._sessions[session] = None
@@ -222,6 +245,8 @@ class MsrpConnection:
                 session.receive_frame(frame, now)
                 return
             status = 506
+            if session.doubt(frame, now):
+                self._doubted.append(session)
         # A chunk that comes in pieces is refused at its first.
         if frame.offset:
             return
@@ -256,7 +281,7 @@ class MsrpConnection:
         """Hand a session the first request for it; it stays if that has bound it."""
         session.connection = self
         session.receive_frame(frame, now)
-        if session.state is SessionState.IDLE:
+        if session.state in (SessionState.IDLE, SessionState.DETACHED):
             session.connection = None
         elif session.connection is self:
             self._sessions[session] = None

@@ -33,6 +33,21 @@ class Bound:
 
 
 @dataclass(slots=True)
+class Detached:
+    """The connection is lost; for a bounded time the session waits to be bound to another one.
+
+    Told again when an attempt to bind it came to nothing.
+    """
+
+    reason: str
+
+
+@dataclass(slots=True)
+class Rebound:
+    """The session has a connection again, and goes on where it was."""
+
+
+@dataclass(slots=True)
 class MessageReceived:
     """A message came; accept or refuse it, once."""
 
@@ -136,6 +151,8 @@ class Closed:
 
 SessionEvent = (
     Bound
+    | Detached
+    | Rebound
     | MessageReceived
     | PieceReceived
     | StreamAborted

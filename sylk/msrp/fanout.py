@@ -18,10 +18,13 @@ from sylk.msrp.frame import new_transaction_id, whole_range
 class FanOut:
     """A batch of messages for any number of recipients."""
 
-    __slots__ = ("_pieces", "reported")
+    __slots__ = ("_pieces", "message_ids", "reported", "sent")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self.message_ids: list[bytes] = []
+        self.sent = 0.0
+        """When it was sent, as who sends it notes."""
         self.reported: list[tuple[bytes, int]] = []
         """The Message-IDs and sizes of those for which success reports were asked."""
 
@@ -57,9 +60,15 @@ class FanOut:
                 transaction_id, body, content_type, message_id, failure_report, success_report
             )
         )
+        self.message_ids.append(message_id)
         if success_report:
             self.reported.append((message_id, len(body)))
         return message_id
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its requests without their path lines."""
+        return sum(map(len, self._pieces))
 
     def render_for(self, path_lines: bytes) -> bytes:
         """Return all requests of the batch for the session that has these path lines."""

@@ -24,6 +24,10 @@ class SessionLink(Protocol[Session]):
         """Send bytes of the open chunk of a stream, or its head."""
         ...
 
+    def waiting(self) -> int:
+        """Return how many bytes wait to be written out."""
+        ...
+
     def announce(self, session: Session) -> None:
         """Note that the session has one more event."""
         ...

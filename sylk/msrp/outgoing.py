@@ -1,6 +1,7 @@
 """The requests of one session, and what their answers mean (RFC 4975 section 7.1).
 
-Each request that may be answered is remembered until it is, or until it has timed out.
+Each request that may be answered is remembered until it is, or until it has timed out. A message
+that was not can be sent again on another connection: under its Message-ID, in a new transaction.
 """
 
 from collections.abc import Callable
@@ -21,9 +22,12 @@ from sylk.msrp.frame import (
 )
 from sylk.msrp.identifiers import TransactionIds
 from sylk.msrp.nickname import render_nickname
-from sylk.msrp.outstanding import Outstanding, Purpose, Transaction
+from sylk.msrp.outstanding import Outstanding, Purpose, SentMessage, Transaction
 from sylk.msrp.report_table import ReportTable
 from sylk.msrp.session_paths import SessionPaths
+
+CONNECTION_LOST = b"Connection lost"
+"""The comment on what was not answered when a connection broke."""
 
 
 class Outgoing:
@@ -43,25 +47,33 @@ class Outgoing:
         self.outstanding = outstanding
         self._reports = reports
 
-    def message(
-        self,
-        body: bytes,
-        content_type: bytes,
-        now: float,
-        message_id: bytes,
-        success_report: bool,
-        failure_report: bytes,
-    ) -> bytes:
+    def message(self, message: SentMessage, message_id: bytes, now: float) -> bytes:
         """Return a SEND with content in one chunk; raises LocalProtocolError when too many wait."""
-        transaction_id = self._transaction_ids.take(body)
-        if failure_report != b"no":
-            yes = failure_report == b"yes"
+        data = self._send(message, message_id, now)
+        if message.success_report or message.failure_report != b"no":
+            self._reports.expect(message_id, len(message.body))
+        return data
+
+    def again(self, transaction_id: bytes, now: float) -> bytes:
+        """Return a message that was not answered in a transaction of its own; b"" for none."""
+        old = self.outstanding.answered(transaction_id)
+        if old is None or old.message is None:
+            return b""
+        return self._send(old.message, old.message_id, now)
+
+    def _send(self, message: SentMessage, message_id: bytes, now: float) -> bytes:
+        transaction_id = self._transaction_ids.take(message.body)
+        if message.failure_report != b"no":
+            yes = message.failure_report == b"yes"
             purpose = Purpose.MESSAGE if yes else Purpose.QUIET_MESSAGE
-            self.outstanding.add(transaction_id, purpose, message_id, now)
-        if success_report or failure_report != b"no":
-            self._reports.expect(message_id, len(body))
+            self.outstanding.add(transaction_id, purpose, message_id, now, message)
         rest = render_after_paths(
-            transaction_id, body, content_type, message_id, failure_report, success_report
+            transaction_id,
+            message.body,
+            message.content_type,
+            message_id,
+            message.failure_report,
+            message.success_report,
         )
         return b"MSRP %b SEND\r\n%b%b" % (transaction_id, self._paths.request_lines, rest)
 
@@ -111,3 +123,13 @@ def event_of_silence(transaction: Transaction, comment: bytes) -> SessionEvent |
     if transaction.purpose is Purpose.NICKNAME:
         return NicknameAnswered(transaction.message_id, 408, comment)
     return None
+
+
+def event_of_loss(transaction: Transaction) -> SessionEvent | None:
+    """Return what it means to the user that no answer can come: the connection is gone.
+
+    Who answers nothing but errors is not known to have taken it.
+    """
+    if transaction.purpose in (Purpose.QUIET_MESSAGE, Purpose.QUIET_CHUNK):
+        return MessageFailed(transaction.message_id, 408, CONNECTION_LOST)
+    return event_of_silence(transaction, CONNECTION_LOST)

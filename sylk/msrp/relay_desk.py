@@ -6,7 +6,8 @@ bounds (423 and the bound), and when there are too many paths (403). An AUTH who
 that the same client has already gives that one more time; RFC 4976 knows no way to do so, and a
 client that does not know this one gets a new path each time, as it says.
 
-Whoever tries several wrong passwords, or asks over and over without one, loses the connection.
+Whoever tries several wrong passwords, or asks over and over without one, loses the connection. One
+who comes again for more guesses hears 403 to any password, once his address has used up its own.
 """
 
 from collections import deque
@@ -42,10 +43,13 @@ class Access(Protocol):
         """Return the WWW-Authenticate header fields for whoever is at `source`."""
         ...
 
-    def check(self, authorization: str, uri: str, now: float, source: str) -> Admission:
+    def check(
+        self, authorization: str, uri: str, now: float, source: str, guesser: str = ""
+    ) -> Admission:
         """Return who answered a challenge; `uri` is the rightmost in the To-Path.
 
-        Raises RemoteProtocolError with the status, and header fields, to answer with.
+        Wrong passwords are counted for `guesser`, where that is not empty. Raises
+        RemoteProtocolError with the status, and header fields, to answer with.
         """
         ...
 
@@ -128,7 +132,7 @@ class Desk:
             raise RemoteProtocolError("", 401, self._access.challenge(now, visitor.source))
         uri = frame.to_path.decode("latin-1")
         authorization = value.decode("utf-8", "surrogateescape")
-        admission = self._access.check(authorization, uri, now, visitor.source)
+        admission = self._access.check(authorization, uri, now, visitor.source, link.source)
         expires = self._expires_of(frame)
         session_id = session_id_of(frame.to_path)
         if not session_id:

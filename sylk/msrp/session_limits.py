@@ -23,6 +23,12 @@ BIND_TIMEOUT = 30.0
 KEEPALIVE_INTERVAL = 60.0
 """Seconds of silence from the peer after which an empty SEND asks whether it is still there."""
 
+DOUBT_TIMEOUT = 5.0
+"""Seconds for an answer on a connection that the peer seems to have replaced by another one."""
+
+MAX_KEPT = 4 * 1024 * 1024
+"""Bytes of one session that are kept to be sent, or sent again, on its next connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
@@ -38,6 +44,9 @@ class SessionLimits:
     bind_timeout: float = BIND_TIMEOUT
     keepalive_interval: float | None = KEEPALIVE_INTERVAL
     """None never asks."""
+    reconnect_timeout: float = 0.0
+    """How long a session waits for another connection when its own is lost; 0 ends it at once."""
+    max_kept: int = MAX_KEPT
 
 
 DEFAULT_LIMITS = SessionLimits()

@@ -14,6 +14,8 @@ from sylk.msrp.session_paths import SessionPaths
 MAX_STREAMS = 32
 """Messages that one session may have on their way in pieces; one more is a LocalProtocolError."""
 
+_LOST = 408
+
 
 class StreamLink(Protocol):
     """What is needed of the connection."""
@@ -98,6 +100,16 @@ class StreamSender:
         if stream is not None:
             stream.failed = status
 
+    def link_lost(self) -> list[bytes]:
+        """Fail what is on its way, as nobody can go on with it; return the Message-IDs."""
+        lost = list(self._streams)
+        for stream in self._streams.values():
+            # Its chunk ended with the connection.
+            stream.transaction_id = b""
+            stream.failed = _LOST
+        self._streams.clear()
+        return lost
+
     def _open(self, link: StreamLink, stream: OutgoingStream, start: int, now: float) -> None:
         if stream.is_open:
             link.queue_piece(stream, stream.close(b"+"))
@@ -105,5 +117,7 @@ class StreamSender:
         if stream.failure_report != b"no":
             quiet = stream.failure_report == b"partial"
             purpose = Purpose.QUIET_CHUNK if quiet else Purpose.MESSAGE
+            if quiet:
+                self._outstanding.forget_quiet()
             self._outstanding.add(transaction_id, purpose, stream.message_id, now)
         link.queue_piece(stream, stream.open(transaction_id, self._paths.request_lines, start))

@@ -102,7 +102,9 @@ class MsrpLink:
     def log_refusals(self) -> None:
         """Log which requests were refused before they came to a session."""
         for status, to_path in self.connection.take_refusals():
-            logger.info(
+            level = self._watch.refusals.level_for(self.stream.remote[0], trio.current_time())
+            logger.log(
+                level,
                 "refused from %s with %d: %s",
                 show_address(self.stream.remote),
                 status,

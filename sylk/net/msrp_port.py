@@ -2,32 +2,32 @@
 
 A link is one connection. What one read brings is parsed, given to the sessions it is for, and
 answered together; the tasks that use the sessions run after that. A session is found by the
-session-id of its path, so any number of them share the port, and even a link.
+session-id of its path, so any number of them share the port, and even a link. A session whose link
+is lost waits for another one: where it is active, `msrp_reopening` opens it.
 """
 
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import trio
 
 from sylk.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from sylk.msrp.connection import MsrpConnection
-from sylk.msrp.events import Bound, SessionEvent
+from sylk.msrp.events import Bound, Detached, Rebound, SessionEvent
 from sylk.msrp.registry import SessionRegistry
 from sylk.msrp.session import MsrpSession
-from sylk.msrp.session_limits import SessionLimits
 from sylk.msrp.uri import DEFAULT_PORT, MsrpURI
 from sylk.net.addresses import look_up
 from sylk.net.alarm import AlarmClock, Ring
-from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.msrp_connector import MsrpConnector
 from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink, SessionUser
+from sylk.net.msrp_reopening import Reopening, Way
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.msrp_watch import MsrpWatch, SessionCall
-from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
+from sylk.net.outbox import Outbox
 from sylk.net.relay_path import RelayAccount, RelayPath
-from sylk.net.relay_traffic import Attendant, RelaySettings, RelayTraffic
+from sylk.net.relay_traffic import Attendant, RelayTraffic
 from sylk.net.stream import ByteStream
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts, TlsStream
@@ -39,41 +39,6 @@ NO_PORT = 9
 """The port of a path that nobody can connect to (RFC 4145 section 4.1)."""
 
 _PEER_CLOSED = "the peer closed the connection"
-
-
-@dataclass(slots=True)
-class MsrpPortSettings:
-    """Where MSRP listens, and the bounds of each link (bytes, seconds, a count)."""
-
-    host: str = "0.0.0.0"
-    port: int | None = DEFAULT_PORT
-    tls_port: int | None = None
-    use_tls: bool = False
-    """Whether an offer of ours is for MSRP over TLS."""
-    cema: bool = True
-    """Whether a middlebox may anchor the connection (RFC 6714)."""
-    verify_peers: bool = False
-    """Whether a peer whose SDP names no certificate must show one that an authority has signed."""
-    advertised_host: str | None = None
-    connections: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(20_000))
-    max_message_size: int = 10 * 1024 * 1024
-    stream_above: int = 64 * 1024
-    max_stream_size: int = 4 * 1024**3
-    outbox_limit: int = DEFAULT_LIMIT
-    outbox_timeout: float = DEFAULT_TIMEOUT
-    keepalive_interval: float = 60.0
-    establish_timeout: float = 15.0
-    relay: RelaySettings | None = None
-    """What we carry for others (RFC 4976); None where we are no relay."""
-
-    def session_limits(self, *, streams: bool) -> SessionLimits:
-        """Return the bounds of one session; with `streams` it takes large messages in pieces."""
-        return SessionLimits(
-            max_message_size=self.max_message_size,
-            stream_above=self.stream_above if streams else None,
-            max_stream_size=self.max_stream_size,
-            keepalive_interval=self.keepalive_interval,
-        )
 
 
 class MsrpPort:
@@ -93,11 +58,17 @@ class MsrpPort:
         self._nursery: trio.Nursery | None = None
         self._tls = tls
         self._connector = MsrpConnector(settings.host, tls, verify=settings.verify_peers)
+        self._reopening = Reopening(self._open)
         self._reserved: dict[str, RelayPath] = {}
         self._relay: RelayTraffic | None = None
         if settings.relay is not None:
             self._relay = RelayTraffic(
-                settings.relay, self.registry, clock, self.path_address, self._serve_next_hop
+                settings.relay,
+                self.registry,
+                clock,
+                self.path_address,
+                self._serve_next_hop,
+                settings.connections.is_exempt,
             )
         self._ports = StreamPorts(
             settings.host,
@@ -162,6 +133,9 @@ class MsrpPort:
         """
         self.registry.add(session)
         self._users[session] = user
+        if session.local_path[0].session_id in self._reserved:
+            # Its path goes with the link to our relay.
+            session.end_with_connection()
         if call is not None:
             self.watch.calls[session.session_id] = call
 
@@ -171,6 +145,7 @@ class MsrpPort:
         Its user hears nothing more; a peer that still names it gets 481.
         """
         self._users.pop(session, None)
+        self._reopening.forget(session)
         self._clock.set(session, None, self._ring(session))
         session.close("given up")
         link = self._links.pop(session, None)
@@ -193,10 +168,15 @@ class MsrpPort:
         if reserved := self._reserved.get(session.local_path[0].session_id):
             self._bind(reserved.link, session)
             return
+        way = Way(fingerprints, target)
+        self._reopening.learn(session, way)
+        await self._open(session, way)
+
+    async def _open(self, session: MsrpSession, way: Way) -> None:
         hop = session.remote_path[0]
-        addresses = await look_up(*(target or (hop.host, hop.port or DEFAULT_PORT)))
+        addresses = await look_up(*(way.target or (hop.host, hop.port or DEFAULT_PORT)))
         # Whatever is in between, the certificate is that of the peer (RFC 6714 section 7.4).
-        stream = await self._connector.open(addresses, hop.host, hop.secure, fingerprints)
+        stream = await self._connector.open(addresses, hop.host, hop.secure, way.fingerprints)
         assert self._nursery is not None
         self._nursery.start_soon(self._serve_outgoing, stream, session)
 
@@ -230,7 +210,7 @@ class MsrpPort:
         if link is None:
             raise TransportError("the relay has closed the connection")
         session.connected(link.connection, trio.current_time())
-        self._attach(link, session)
+        self._carry(link, session)
         self.settle(session)
 
     def settle(self, session: MsrpSession) -> None:
@@ -252,6 +232,8 @@ class MsrpPort:
 
     def _tell(self, session: MsrpSession, event: SessionEvent) -> SessionUser | None:
         user = self._users.get(session)
+        if isinstance(event, Detached) and user is not None:
+            self._detached(session, event.reason)
         if user is not None:
             try:
                 user.receive(event)
@@ -259,6 +241,17 @@ class MsrpPort:
                 # One user's bug must not end the link for the others on it.
                 logger.exception("handling %s failed", type(event).__name__)
         return user
+
+    def _detached(self, session: MsrpSession, reason: str) -> None:
+        """Let go of the link of a session that waits for another one."""
+        call = self.watch.calls.get(session.session_id)
+        whose = session.session_id if call is None else f"{call.theirs} in {call.call_id}"
+        logger.info("%s has lost its connection and may get another one: %s", whose, reason)
+        link = self._links.pop(session, None)
+        if link is not None:
+            link.detach(session)
+        if self._nursery is not None:
+            self._reopening.begin(session, self._nursery)
 
     # Links
 
@@ -313,6 +306,7 @@ class MsrpPort:
                 limit=self.settings.outbox_limit,
                 timeout=self.settings.outbox_timeout,
             )
+            connection.backlog = lambda: outbox.unsent
             link = MsrpLink(stream, connection, outbox, nursery.cancel_scope, self.watch)
             # A connection that names no session in time is not kept.
             link.scope.deadline = trio.current_time() + self.settings.establish_timeout
@@ -342,6 +336,8 @@ class MsrpPort:
             with suppress(RemoteProtocolError):
                 connection.receive_data(data, trio.current_time())
             link.log_refusals()
+            for session in connection.take_doubted():
+                self.settle(session)
             users = self._take_events(link)
             link.flush()
             if attendant is not None:
@@ -358,7 +354,7 @@ class MsrpPort:
         sessions: set[MsrpSession] = set()
         while (found := link.connection.next_event()) is not None:
             session, event = found
-            if isinstance(event, Bound) and session not in self._links:
+            if isinstance(event, Bound | Rebound):
                 self._attach(link, session)
             user = self._tell(session, event)
             sessions.add(session)
@@ -373,9 +369,14 @@ class MsrpPort:
         user = self._users.get(session)
         if user is None:
             return
-        self._links[session] = link
-        link.attach(session)
+        self._carry(link, session)
+        self._reopening.bound(session)
         user.attached(link)
+
+    def _carry(self, link: MsrpLink, session: MsrpSession) -> None:
+        if session in self._users:
+            self._links[session] = link
+            link.attach(session)
 
     def _close(self, link: MsrpLink) -> None:
         if link.reason:
@@ -383,7 +384,8 @@ class MsrpPort:
             level = logging.DEBUG if link.reason == _PEER_CLOSED else logging.INFO
             remote = show_address(link.stream.remote)
             logger.log(level, "link with %s closed: %s", remote, link.reason)
-        link.connection.close(link.reason)
+        # A peer that does not read had its time; for others the network may come back.
+        link.connection.close(link.reason, None if link.outbox.is_too_slow else trio.current_time())
         self._take_events(link)
         for session in link.sessions:
             del self._links[session]

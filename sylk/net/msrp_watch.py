@@ -1,9 +1,11 @@
 """Who watches the bytes of MSRP links, and which call a session belongs to, for who watches."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sylk.net.outbox import Outbox
+from sylk.net.refusal_lines import RefusalLines
 from sylk.sip.flow import Address
 
 
@@ -15,6 +17,10 @@ class SessionCall:
     ours: str
     """The URI of our side: a room, for one."""
     theirs: str
+
+
+def _refusal_lines() -> RefusalLines:
+    return RefusalLines(logging.getLogger("sylk.msrp"))
 
 
 def _no_calls() -> dict[str, SessionCall]:
@@ -46,3 +52,4 @@ class MsrpWatch:
     bytes_received: int = 0
     bytes_sent: int = 0
     """Counted when it is given to the outbox."""
+    refusals: RefusalLines = field(default_factory=_refusal_lines)

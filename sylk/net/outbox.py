@@ -49,6 +49,9 @@ class Outbox:
         self._finished = trio.Event()
         self.pending = 0
         """Bytes that wait."""
+        self._dropped = 0
+        self.is_too_slow = False
+        """True when it is the peer who failed, by not reading, and not the network."""
         self.on_empty: Callable[[], None] | None = None
         """Called each time when nothing waits any more."""
 
@@ -59,16 +62,18 @@ class Outbox:
         limit shows no slow peer.
         """
         if self._failed:
+            self._dropped += len(data)
             return
         if self._queue:
             self._queue.append(data)
             self.pending += len(data)
             if self.pending > self._limit:
-                self._fail(f"too slow: {self.pending} bytes wait for it")
+                self._fail(f"too slow: {self.pending} bytes wait for it", is_too_slow=True)
         else:
             try:
                 sent = self._stream.try_send(data)
             except TransportError as error:
+                self._dropped += len(data)
                 self._fail(str(error))
                 return
             if sent == len(data):
@@ -82,8 +87,14 @@ class Outbox:
         """Drop what waits and whatever is written from now on, without calling `on_failure`."""
         self._failed = True
         self._queue.clear()
+        self._dropped += self.pending
         self.pending = 0
         self._finished.set()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written here and have never left: they wait, or were dropped."""
+        return self.pending + self._dropped
 
     async def wait_empty(self) -> None:
         """Wait until nothing is queued (or the peer was given up)."""
@@ -98,7 +109,8 @@ class Outbox:
                 with trio.move_on_after(self._timeout) as patience:
                     await self._stream.wait_sendable()
                 if patience.cancelled_caught:
-                    self._fail(f"too slow: it took nothing for {self._timeout:g} s")
+                    reason = f"too slow: it took nothing for {self._timeout:g} s"
+                    self._fail(reason, is_too_slow=True)
                     return
                 self._write_some()
         except TransportError as error:
@@ -126,8 +138,9 @@ class Outbox:
         del self._queue[:count]
         return parts[0] if count == 1 else b"".join(parts)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, *, is_too_slow: bool = False) -> None:
         if self._failed:
             return
+        self.is_too_slow = is_too_slow
         self.close()
         self._on_failure(reason)

@@ -37,13 +37,16 @@ class RelayPath:
         self._relay = account.uri
         self._clock = clock
         self._settled = trio.Event()
-        self._failure = ""
+        self.lost = trio.Event()
+        """Set when the link has closed, or the relay does not prolong the path."""
+        self.failure = ""
+        """Why there is no path, or will soon be none."""
 
     async def wait_granted(self) -> None:
         """Wait until the relay has given the path; raises TransportError with the reason."""
         await self._settled.wait()
         if not self.path:
-            raise TransportError(f"the relay {self._relay.host}: {self._failure}")
+            raise TransportError(f"the relay {self._relay.host}: {self.failure}")
 
     def give_up(self) -> None:
         """Close the link, as soon as no session needs it."""
@@ -68,8 +71,9 @@ class RelayPath:
         """Take it that the way to the relay is gone, and with it the path."""
         self.link = None
         self._clock.set(self, None, self._ring)
-        self._failure = self._failure or link.reason or "the connection was closed"
+        self.failure = self.failure or link.reason or "the connection was closed"
         self._settled.set()
+        self.lost.set()
 
     def _settle(self, link: MsrpLink) -> None:
         while (event := self.login.next_event()) is not None:
@@ -82,10 +86,11 @@ class RelayPath:
             self.path = (*reversed(event.path), self._own)
             link.keep()
         else:
-            self._failure = f"{event.status} {event.reason}" if event.status else event.reason
+            self.failure = f"{event.status} {event.reason}" if event.status else event.reason
             if self.path:
                 # The session goes on until the path runs out.
-                logger.warning("the relay %s prolongs no path: %s", self._relay, self._failure)
+                logger.warning("the relay %s prolongs no path: %s", self._relay, self.failure)
+                self.lost.set()
         self._settled.set()
 
     def _ring(self, now: float) -> None:

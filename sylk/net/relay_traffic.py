@@ -24,8 +24,10 @@ from sylk.msrp.uri import MsrpURI
 from sylk.net.addresses import look_up
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_link import MsrpLink
+from sylk.net.refusal_lines import RefusalLines
 from sylk.setting_types import Network
 from sylk.sip.flow import Address, show_address
+from sylk.sip.source_limits import source_of
 
 logger = logging.getLogger("sylk.relay")
 
@@ -81,14 +83,20 @@ class RelayTraffic:
         clock: AlarmClock,
         path_address: PathAddress,
         serve_next_hop: ServeNextHop,
+        is_exempt: Callable[[str], bool],
     ) -> None:
-        """Take what the port can do: tell its addresses, and open connections."""
+        """Take what the port can do: tell its addresses, and open connections.
+
+        The limits of a source do not hold for addresses of which `is_exempt` is true.
+        """
+        self._is_exempt = is_exempt
         self._settings = settings
         self._clock = clock
         self._path_address = path_address
         self._serve_next_hop = serve_next_hop
         self._links: dict[MsrpConnection, MsrpLink] = {}
         self._wanted: set[MsrpConnection] = set()
+        self._refusals = RefusalLines(logger)
         self._nursery: trio.Nursery | None = None
         self.engine = Relay(
             registry,
@@ -107,7 +115,8 @@ class RelayTraffic:
         """Take it that a link stands."""
         connection = link.connection
         self._links[connection] = link
-        connection.backlog = lambda: link.outbox.pending
+        address = link.stream.remote[0]
+        connection.source = "" if self._is_exempt(address) else source_of(address)
         if connection in self._wanted:
             self._wanted.discard(connection)
             link.keep()
@@ -161,7 +170,8 @@ class RelayTraffic:
             case PathGranted(_, username, expires):
                 logger.info("relay path for %a from %s for %d s", username, remote, expires)
             case AuthRefused(_, status, reason):
-                logger.info("AUTH from %s refused: %d %s", remote, status, reason)
+                level = self._refusals.level_for(link.stream.remote[0], trio.current_time())
+                logger.log(level, "AUTH from %s refused: %d %s", remote, status, reason)
             case CloseWanted(_, reason, if_idle):
                 link.is_kept = False
                 link.flush()

@@ -5,6 +5,7 @@ Everything here is synchronous; what has to be sent goes to the `Outlet`, which 
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
@@ -57,6 +58,8 @@ class Call:
         """Called when the peer begins to hold us, so that it must not be sent anything, or ends."""
         self.on_reoffered: Callable[[int], None] | None = None
         """Called with the final status of `hold`, `resume` or `reoffer`; only a 2xx changed."""
+        self.is_focus = False
+        """True when the peer says that it is the focus of a conference (RFC 4579 section 5.2)."""
         self.on_refer: Callable[[Call, IncomingRequest], None] | None = None
         """Called with each REFER inside the call, to answer it; without it they are refused."""
         self.peer: NameAddr = (
@@ -184,10 +187,19 @@ class Call:
 
     def receive_response(self, response: Response, now: float) -> None:
         """Take a response to a request of this call."""
-        if response.status >= 300 and response.cseq.method == "INVITE":
-            self.refusal = response
+        if response.cseq.method == "INVITE":
+            if response.status >= 300:
+                self.refusal = response
+            else:
+                self._take_contact(response)
         self.usage.receive_response(response, now)
         self._outlet.settle(self)
+
+    def _take_contact(self, response: Response) -> None:
+        # A Contact that cannot be read is a matter of the dialog.
+        with suppress(RemoteProtocolError):
+            if (contact := response.contact) is not None:
+                self.is_focus = "isfocus" in contact.params
 
     def request_failed(self, method: str, status: int, now: float) -> None:
         """Take it that a request of this call came to nothing."""

@@ -3,6 +3,9 @@
 The plain way is `async for message in chat` and `await chat.send(...)`. A switch, which has to
 answer for each message only when it has decided, takes whole batches: what one read from the
 network brought is decided, passed on and answered together.
+
+A chat may lose its connection and get another one. Meanwhile what is said to it is kept, and an
+application need not know: it hears of the end of the chat if that is what follows.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,6 +23,7 @@ from sylk.msrp.strays import Strays
 from sylk.net.msrp_link import MsrpLink
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
+from sylk.session.chat_outcome import outcome_of
 from sylk.session.chat_reading import Batches, Messages, WholeBatches
 from sylk.session.message import CPIM, ChatMessage, Incoming, MessagePiece
 from sylk.session.nickname import NO_ANSWER, REQUEST_COST, NicknameRequest, Nicknames
@@ -64,10 +68,14 @@ class Chat:
         reported as delivered."""
         self.on_failure: Callable[[bytes, int, str], None] | None = None
         """Called with the Message-ID, status and reason of a message that was not delivered."""
+        self.on_over: Callable[[], None] | None = None
+        """Called when the session ends."""
         self.on_fan_out_answer: Callable[[bytes, int, str], None] | None = None
         """See `watch_fan_outs`."""
-        self._session = session
-        self._link: MsrpLink | None = None
+        self.session = session
+        """The MSRP engine of this chat."""
+        self.link: MsrpLink | None = None
+        """What carries the chat now, None while nothing does."""
         # A list, as an empty deque takes ten times the memory.
         self._inbox: list[Incoming] = []
         self._inbox_size = 0
@@ -77,6 +85,9 @@ class Chat:
         """Set when the peer has answered a message, or nothing will be heard any more."""
         self._changed = trio.Event()
         self._room_again = trio.Event()
+        self._back = trio.Event()
+        """Set unless the chat waits for another connection."""
+        self._back.set()
 
     # What an application uses
 
@@ -84,6 +95,11 @@ class Chat:
     def is_over(self) -> bool:
         """True when the session has ended; messages that came before may still be read."""
         return self.call.is_over
+
+    @property
+    def is_connected(self) -> bool:
+        """False while the chat waits for another connection: what is said to it is kept."""
+        return self.link is not None
 
     @property
     def peer(self) -> RemoteChat | None:
@@ -97,10 +113,7 @@ class Chat:
 
     @property
     def chatroom(self) -> tuple[str, ...]:
-        """What the peer says of itself as a chat room: `nickname`, `private-messages` and others.
-
-        Empty where it says nothing, as anybody who is no room does (RFC 7701 section 8).
-        """
+        """What the peer says of itself as a chat room (RFC 7701 section 8), which others do not."""
         return () if self.peer is None else self.peer.chatroom
 
     @property
@@ -110,15 +123,15 @@ class Chat:
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait because the peer is slow."""
-        return 0 if self._link is None else self._link.outbox.pending
+        """Bytes that wait because the peer is slow; none while it has no connection."""
+        return 0 if self.link is None else self.link.outbox.pending
 
     async def wait_drained(self) -> None:
         """Wait until nothing waits for the peer."""
-        if self._link is None:
+        if self.link is None:
             await trio.lowlevel.checkpoint()
         else:
-            await self._link.outbox.wait_empty()
+            await self.link.outbox.wait_empty()
 
     async def send(self, content: str | bytes, content_type: str = "text/plain") -> bytes | None:
         """Send one message and return its Message-ID; waits while the peer is behind.
@@ -128,7 +141,9 @@ class Chat:
         """
         if isinstance(content, str):
             content = content.encode()
-        if self.backlog > SEND_PAUSE:
+        if self.link is None and self.session.kept > SEND_PAUSE:
+            await self._back.wait()
+        elif self.backlog > SEND_PAUSE:
             await self.wait_drained()
         else:
             await trio.lowlevel.checkpoint()
@@ -150,16 +165,17 @@ class Chat:
         """Queue a message as it is, without waiting, and return its Message-ID.
 
         While the peer holds the chat the message is dropped, as a `Broadcast` leaves such a chat
-        out, and there is no Message-ID: it has asked for silence, not for a backlog. Raises
-        SessionEnded when there is nobody to send to.
+        out, and there is no Message-ID: it has asked for silence, not for a backlog. While the chat
+        has no connection the message is kept; one too many ends the chat. Raises SessionEnded when
+        there is nobody to send to.
         """
-        link = self._link
-        if link is None or self.call.is_over:
+        link = self.link
+        if self.call.is_over or (link is None and not self.session.is_detached):
             raise self.call.ended_error()
         if self.is_held:
             return None
         try:
-            message_id = self._session.send_message(
+            message_id = self.session.send_message(
                 body,
                 content_type.encode(),
                 trio.current_time(),
@@ -172,7 +188,8 @@ class Chat:
             raise self.call.ended_error() from error
         if failure_report == b"yes":
             self._unanswered[message_id] = None
-        link.flush()
+        if link is not None:
+            link.flush()
         return message_id
 
     async def wait_answered(self) -> None:
@@ -181,12 +198,9 @@ class Chat:
         A BYE that overtakes the last message would make the peer leave without having read it.
         """
         with trio.move_on_after(ANSWER_GRACE):
-            await self._wait_answered()
-
-    async def _wait_answered(self) -> None:
-        while self._unanswered and self._link is not None and not self.call.is_over:
-            self._heard = trio.Event()
-            await self._heard.wait()
+            while self._unanswered and not self.call.is_over:
+                self._heard = trio.Event()
+                await self._heard.wait()
 
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
         """Yield each message, answered with 200, until the session ends.
@@ -231,25 +245,25 @@ class Chat:
         Without `report` that is left to `report`, which may come any time later.
         """
         for message in messages:
-            self._session.accept(message.received, report=report)
+            self.session.accept(message.received, report=report)
         self._flush()
 
     def receipt_of(self, message: ChatMessage | IncomingStream) -> Receipt:
         """Return what has to be kept of a message for later reports: little, and not its body."""
         whole = message.received if isinstance(message, ChatMessage) else message
-        return self._session.reports.receipt_of(whole)
+        return self.session.reports.receipt_of(whole)
 
     def report(self, receipt: Receipt, status: int = 200, comment: str | None = None) -> None:
         """Tell the sender what became of a message, if he wants to hear that (RFC 4975 7.1.4).
 
         To be called after the message was accepted; nothing is sent when the chat is over.
         """
-        self._session.reports.send(receipt, status, comment)
+        self.session.reports.send(receipt, status, comment)
         self._flush()
 
     def refuse(self, message: ChatMessage, status: int, *, as_report: bool = False) -> None:
         """Answer a message with a failure, or with 200 and then a failing REPORT."""
-        self._session.refuse(message.received, status, as_report=as_report)
+        self.session.refuse(message.received, status, as_report=as_report)
         self._flush()
 
     def accept_stream(self, stream: IncomingStream) -> None:
@@ -258,7 +272,7 @@ class Chat:
 
     def refuse_stream(self, stream: IncomingStream, status: int) -> None:
         """Take no more of a message that comes in pieces."""
-        self._session.refuse_stream(stream, status)
+        self.session.refuse_stream(stream, status)
         self._flush()
 
     def answer_nickname(
@@ -274,11 +288,11 @@ class Chat:
     async def set_nickname(self, nickname: str) -> int:
         """Ask a room for a nickname, or with an empty one give it up, and return the status.
 
-        That is 200 when it is ours and 408 without an answer within 30 s. For a room that has
-        `nickname` in its `chatroom`. Raises SessionEnded when there is nobody to ask, and
-        LocalProtocolError for a name with control characters or of more than 1023 octets.
+        That is 200 when it is ours, and 408 without an answer within 30 s. Raises SessionEnded when
+        there is nobody to ask, and LocalProtocolError for what is no name, or over 1023 octets.
         """
-        if self._link is not None and not self.call.is_over:
+        await self._back.wait()
+        if self.link is not None and not self.call.is_over:
             status = await self._nicknames.ask(nickname, self.chatroom, self._flush)
             # What was not answered when the session closed is told as if time had run out.
             if status and not (status == NO_ANSWER and self.call.is_over):
@@ -291,19 +305,19 @@ class Chat:
         A refusal is told at once and once; that it has arrived, only where that was asked for.
         """
         self.on_fan_out_answer = take_answer
-        self._session.strays = Strays()
+        self.session.strays = Strays()
 
     # What the MSRP port calls
 
     def attached(self, link: MsrpLink) -> None:
         """Take it that the session is carried by `link`."""
-        self._link = link
+        self.link = link
 
     def receive(self, event: events.SessionEvent) -> None:
         """Take one event of the MSRP session."""
         if isinstance(event, events.MessageReceived):
             if self.call.is_over:
-                self._session.refuse(event.message, _NO_SESSION)
+                self.session.refuse(event.message, _NO_SESSION)
                 return
             self._inbox.append(ChatMessage(event.message))
             self._inbox_size += len(event.message.body)
@@ -317,17 +331,24 @@ class Chat:
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
             if self.call.is_over:
-                self._session.answer_nickname(event, _NO_SESSION)
+                self.session.answer_nickname(event, _NO_SESSION)
                 return
             self._inbox.append(NicknameRequest(event))
             self._inbox_size += REQUEST_COST
             self._changed.set()
         elif isinstance(event, events.NicknameAnswered):
             self._nicknames.take_answer(event)
+        elif isinstance(event, events.Detached):
+            self.link = None
+            if self._back.is_set():
+                self._back = trio.Event()
+        elif isinstance(event, events.Rebound):
+            self._back.set()
         elif isinstance(event, events.Closed):
             self.bound.set()
-            self._link = None
+            self.link = None
             self._heard.set()
+            self._back.set()
             if not self.call.is_over:
                 self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
         else:
@@ -344,8 +365,11 @@ class Chat:
         self._nicknames.end()
         self._heard.set()
         self.bound.set()
+        self._back.set()
         self._changed.set()
         self._room_again.set()
+        if self.on_over is not None:
+            self.on_over()
 
     # For this package
 
@@ -354,43 +378,23 @@ class Chat:
         if self.on_hold_changed is not None:
             self.on_hold_changed(held)
 
-    @property
-    def session(self) -> MsrpSession:
-        """The MSRP engine of this chat."""
-        return self._session
-
-    @property
-    def link(self) -> MsrpLink | None:
-        """What carries the chat now."""
-        return self._link
-
     def _tell_outcome(self, event: events.SessionEvent) -> None:
-        match event:
-            case events.MessageAccepted(message_id):
-                delivered, status, reason = True, 200, ""
-            case events.FanOutAnswered(message_id, status, comment):
-                if self.on_fan_out_answer is not None:
-                    self.on_fan_out_answer(message_id, status, _text(comment))
-                return
-            case events.MessageReported(message_id):
-                delivered, status, reason = True, 200, ""
-            case events.ReportReceived(message_id, status, _, comment) if status != _OK:
-                delivered, reason = False, _text(comment)
-            case events.MessageFailed(message_id, status, comment):
-                delivered, reason = False, _text(comment)
-            case _:
-                return
-        self._unanswered.pop(message_id, None)
+        outcome = outcome_of(event)
+        if outcome is None:
+            return
+        identifier, status, reason = outcome
+        if isinstance(event, events.FanOutAnswered):
+            if self.on_fan_out_answer is not None:
+                self.on_fan_out_answer(identifier, status, reason)
+            return
+        self._unanswered.pop(identifier, None)
         self._heard.set()
-        if delivered and self.on_delivered is not None:
-            self.on_delivered(message_id)
-        elif not delivered and self.on_failure is not None:
-            self.on_failure(message_id, status, reason)
+        if status != _OK:
+            if self.on_failure is not None:
+                self.on_failure(identifier, status, reason)
+        elif self.on_delivered is not None:
+            self.on_delivered(identifier)
 
     def _flush(self) -> None:
-        if self._link is not None:
-            self._link.flush()
-
-
-def _text(comment: bytes) -> str:
-    return comment.decode("utf-8", "replace")
+        if self.link is not None:
+            self.link.flush()

@@ -17,10 +17,12 @@ from sylk.call.usage import InviteUsage
 from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.net.alarm import AlarmClock
-from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.msrp_port import MsrpPort
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
+from sylk.net.standing_path import StandingPath
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
 from sylk.session.dialog_user import DialogUser
@@ -96,7 +98,9 @@ class EndpointSettings:
     subscriptions: SubscriptionBounds = field(default_factory=SubscriptionBounds)
     transactions: TransactionBounds = field(default_factory=TransactionBounds)
     relay: RelayAccount | None = None
-    """Through whose relay the calls that we make have their messages carried."""
+    """Through whose relay the calls that we make have their messages carried, each by its path."""
+    standing_relay: RelayAccount | None = None
+    """Through whose relay all our calls have their messages carried, by one path."""
 
 
 class Endpoint:
@@ -148,7 +152,9 @@ class Endpoint:
         except TransportError:
             self.transports.close()
             raise
-        self.media = MediaSessions(self.msrp, settings.name, settings.relay)
+        standing = settings.standing_relay
+        self._standing = None if standing is None else StandingPath(self.msrp, standing)
+        self.media = MediaSessions(self.msrp, settings.name, settings.relay, self._standing)
         self.sender = RequestSender(
             self.core, self.transports, self._users, self.flush, settings.resolver
         )
@@ -183,6 +189,8 @@ class Endpoint:
             await nursery.start(self.sender.run)
             await nursery.start(self.transports.run)
             await nursery.start(self.msrp.run)
+            if self._standing is not None:
+                nursery.start_soon(self._standing.run)
             task_status.started()
 
     async def wait_calls_over(self) -> None:

@@ -12,19 +12,28 @@ from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, Path
 from sylk.net.msrp_port import MsrpPort
 from sylk.net.relay_path import RelayAccount, RelayPath
+from sylk.net.standing_path import StandingPath
 from sylk.sip.flow import Flow
 
 
 class MediaSessions:
     """Makes the MSRP sessions of one endpoint; `name` is that of SDP sessions.
 
-    With a `relay`, the calls that we make can have their messages carried by it.
+    With a `relay`, the calls that we make can have their messages carried by it; with a `standing`
+    path, all calls that fit it do.
     """
 
-    def __init__(self, port: MsrpPort, name: str, relay: RelayAccount | None = None) -> None:
+    def __init__(
+        self,
+        port: MsrpPort,
+        name: str,
+        relay: RelayAccount | None = None,
+        standing: StandingPath | None = None,
+    ) -> None:
         self._port = port
         self._name = name
         self._relay = relay
+        self._standing = standing
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -34,6 +43,10 @@ class MediaSessions:
     @property
     def offers_tls(self) -> bool:
         """Tell whether an offer of ours is for MSRP over TLS."""
+        standing = self._standing
+        for secure in (True, False):
+            if standing is not None and standing.leads(secure=secure):
+                return secure
         return self._port.settings.use_tls and self._port.speaks_tls
 
     async def reserve_path(self, flow: Flow) -> RelayPath | None:
@@ -65,9 +78,10 @@ class MediaSessions:
 
         `via` is a path through our relay; where it leads decides whether over TLS.
         """
-        path = (self._own_uri(flow, secure=secure),) if via is None else via.path
+        path = self._direct_or_standing(flow, secure=secure) if via is None else via.path
+        is_relayed = len(path) > 1
         # Whoever connects to the relay sees the certificate of the relay, not ours.
-        fingerprints = self._port.fingerprints if secure and via is None else ()
+        fingerprints = self._port.fingerprints if secure and not is_relayed else ()
         negotiation = Negotiation(
             path,
             # The c= line goes with the first URI, be it of a relay: else it looks like a middlebox.
@@ -75,10 +89,18 @@ class MediaSessions:
             self._name,
             secrets.randbits(31),
             fingerprints,
-            listens=via is not None or self._port.listens(secure=secure),
+            listens=is_relayed or self._port.listens(secure=secure),
             cema=self._port.settings.cema,
         )
         return self.session_on(path, accept_types), negotiation
+
+    def _direct_or_standing(self, flow: Flow, *, secure: bool) -> Path:
+        """Return the path of a session of ours; SDP says TLS where its first URI does."""
+        own = self._own_uri(flow, secure=secure)
+        standing = self._standing
+        if standing is not None and standing.leads(secure=secure):
+            return (*standing.relays, own)
+        return (own,)
 
     def session_on(
         self, path: Path, accept_types: Sequence[str], *, streams: bool = False

@@ -1,24 +1,15 @@
-"""The lines of the log about requests that were refused: one each, unless they are too many.
-
-Whoever sends noise must not fill the disk with it, nor hide in it what an operator looks for. So
-there are so many lines a minute about one source, and what comes beyond that is counted: the next
-line about anybody is preceded by one that tells how many were left out. With the log at `debug`
-each has its line all the same.
-"""
+"""The lines of the log about SIP requests that were refused: one each, unless they are too many."""
 
 import logging
 
 from sylk.errors import RemoteProtocolError
 from sylk.log import logging_call
+from sylk.net.refusal_lines import LINES_A_MINUTE, RefusalLines
 from sylk.sip.events import Refused
 from sylk.sip.flow import show_address
-from sylk.sip.source_limits import TokenBuckets, source_of
 
 logger = logging.getLogger("sylk.session")
 
-LINES_A_MINUTE = 100
-
-_MINUTE = 60.0
 _METHOD_LIMIT = 32
 _URI_LIMIT = 200
 _REASON_LIMIT = 400
@@ -29,20 +20,11 @@ class RefusalLog:
     """Writes about refusals, about each source no more than so many lines a minute."""
 
     def __init__(self, lines_a_minute: int = LINES_A_MINUTE) -> None:
-        self._lines = TokenBuckets(lines_a_minute / _MINUTE, lines_a_minute)
-        self._omitted = 0
+        self._lines = RefusalLines(logger, lines_a_minute)
 
     def write(self, refused: Refused, now: float) -> None:
         """Write about one refusal, or count it."""
-        if not self._lines.take(source_of(refused.flow.remote[0]), now):
-            if not logger.isEnabledFor(logging.DEBUG):
-                self._omitted += 1
-            _write(logging.DEBUG, refused)
-            return
-        if self._omitted:
-            logger.info("%d refusals more are not shown: there were too many", self._omitted)
-            self._omitted = 0
-        _write(logging.INFO, refused)
+        _write(self._lines.level_for(refused.flow.remote[0], now), refused)
 
 
 def _write(level: int, refused: Refused) -> None:

@@ -15,8 +15,11 @@ from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.session.chat import Chat
 from sylk.session.message import CPIM_BYTES
 
-BACKLOG_PAUSE = 256 * 1024
-"""Bytes waiting for one recipient over which the message is held back for him."""
+BACKLOG_PAUSE = 64 * 1024
+"""Bytes waiting for one recipient over which the message is held back for him.
+
+A short message to him waits behind them.
+"""
 
 BACKLOG_PATIENCE = 2.0
 """Seconds for which it is held back; a recipient who is still behind then loses it."""
@@ -49,8 +52,8 @@ class StreamBroadcast:
         """
         for chat in chats:
             is_behind = chat.fell_behind and chat.backlog > BACKLOG_PAUSE
-            if is_behind or chat.is_held:
-                # He has made others wait for him and has not caught up, or wants nothing now.
+            if is_behind or chat.is_held or not chat.is_connected:
+                # He has made others wait for him and has not caught up, is away, or wants nothing.
                 self.lost[chat] = 0 if chat.is_held else _TOO_SLOW
                 continue
             chat.fell_behind = False

@@ -160,15 +160,21 @@ class UserAgent:
         *,
         local: Address,
         refer_to: str,
+        method: str = "INVITE",
         headers: HeaderList = (),
         credentials: Credentials | None = None,
     ) -> "Watching":
         """Ask `target` to contact the URI `refer_to` (RFC 3515), and hear what becomes of it.
 
+        `method` is that of the request to it: a focus that is told BYE puts somebody out.
         Each notification holds a status line of what it does (message/sipfrag); after the last one
         the iteration ends.
         """
-        fields = [("Refer-To", f"<{refer_to}>"), *headers]
+        value = f"<{refer_to}>"
+        if method != "INVITE":
+            # COMPAT: deployed servers look for the method behind the URI alone.
+            value = f"<{refer_to};method={method}>;method={method}"
+        fields = [("Refer-To", value), *headers]
         asked = _Asked(self._destination(target, local), "REFER", fields)
         return Watching(self._endpoint, asked, credentials, 0)
 

@@ -40,8 +40,6 @@ Screen = Callable[[Request], None]
 It is asked before there is a transaction, so that of what it refuses nothing is kept or repeated.
 """
 
-_UNSUPPORTED_TYPE = 415
-
 RECIPIENT_LIST_INVITE = "recipient-list-invite"
 """The option tag of an INVITE with a list of people to be called (RFC 5366)."""
 
@@ -116,17 +114,13 @@ def _check_body(request: Request, capabilities: Capabilities) -> None:
         _check_disposition(request)
         if request.method in _DESCRIBING_METHODS and is_multipart(request):
             _check_encoding(request)
-            take_parts(request, types, lists=_takes_lists(request, capabilities))
+            _take_parts(request, types, capabilities)
         else:
             _check_type(request, types, capabilities)
-    except RemoteProtocolError as error:
-        if _is_optional(request):
-            request.body = b""
-        elif error.status == _UNSUPPORTED_TYPE and not error.headers:
-            accepted = [capabilities.accept_header_of(request.method)]
-            raise RemoteProtocolError(str(error), error.status, accepted) from None
-        else:
+    except RemoteProtocolError:
+        if not _is_optional(request):
             raise
+        request.body = b""
 
 
 def _check_disposition(request: Request) -> None:
@@ -137,10 +131,15 @@ def _check_disposition(request: Request) -> None:
         raise RemoteProtocolError(f"no body for {kind[:64]!r} here", 415)
 
 
-def _takes_lists(request: Request, capabilities: Capabilities) -> bool:
-    """Tell whether a list of people has a meaning: in a new call alone (RFC 5366 section 5.1)."""
+def _take_parts(request: Request, types: Sequence[str], capabilities: Capabilities) -> None:
+    # A list of people has a meaning in a new call alone (RFC 5366 section 5.1).
     is_new = request.method == "INVITE" and request.to.tag is None
-    return is_new and RECIPIENT_LIST_INVITE in capabilities.supported
+    lists = is_new and RECIPIENT_LIST_INVITE in capabilities.supported
+    try:
+        take_parts(request, types, lists=lists)
+    except RemoteProtocolError as error:
+        known = [capabilities.accept_header_of(request.method)] if error.status == 415 else []
+        raise RemoteProtocolError(str(error), error.status, known) from None
 
 
 def _check_encoding(request: Request) -> None:

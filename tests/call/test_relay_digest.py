@@ -8,6 +8,7 @@ import pytest
 from sylk.call.relay_digest import RelayDigest, RelayPassword
 from sylk.errors import RemoteProtocolError
 from sylk.sip.digest import StoredUser, hash_password, parse_challenges
+from sylk.sip.source_limits import TokenBuckets
 
 REALM = "relay.example.com"
 URI = "msrps://relay.example.com:2855;tcp"
@@ -171,3 +172,31 @@ def test_too_many_credentials_are_refused() -> None:
 def test_a_stale_challenge_is_known(text: str, stale: bool) -> None:
     password = RelayPassword("alice", "secret", lambda: "c")
     assert password.is_stale(f'Digest realm="r", nonce="n", {text}') is stale
+
+
+def guess(digest: RelayDigest, password: str, guesser: str, now: float = 0.0) -> int:
+    client = RelayPassword("alice", password, lambda: "c" * 16)
+    value = client.answer(challenges(digest, now), URI)
+    try:
+        digest.check(value, URI, now, "here", guesser)
+    except RemoteProtocolError as error:
+        return error.status
+    return 200
+
+
+def test_a_source_has_so_many_guesses() -> None:
+    tokens = itertools.count(1)
+    digest = RelayDigest(
+        REALM,
+        find_user,
+        random_token=lambda: f"token{next(tokens):020d}",
+        guesses=TokenBuckets(3 / 60, 3),
+    )
+    assert [guess(digest, "wrong", "192.0.2.1") for _ in range(4)] == [401, 401, 401, 403]
+    # The right one tells it nothing now, while others are let in.
+    assert guess(digest, "secret", "192.0.2.1") == 403
+    assert guess(digest, "secret", "192.0.2.2") == 200
+    assert [guess(digest, "wrong", "") for _ in range(9)] == [401] * 9
+    assert guess(digest, "secret", "192.0.2.1", 21.0) == 200
+    # What is right takes none.
+    assert [guess(digest, "secret", "192.0.2.2") for _ in range(9)] == [200] * 9

@@ -40,6 +40,20 @@ def test_a_private_message_is_marked(view: ChatView) -> None:
     assert plain_text(line) == "12:03 Alice (private): psst"
 
 
+def test_what_we_say_to_one_alone_says_to_whom(view: ChatView) -> None:
+    (line,) = view.said(ME, "psst", NOON, to=BOB)
+    assert plain_text(line) == "12:03 Me → bob (private): psst"
+
+
+def test_what_was_said_earlier_has_its_own_time(view: ChatView) -> None:
+    later = NOON.replace(hour=23)
+    (line,) = view.said(ALICE, "hello", NOON, now=later)
+    assert plain_text(line) == "12:03 Alice (earlier): hello"
+    (line,) = view.said(ALICE, "psst", NOON, is_private=True, now=later.replace(day=22))
+    assert plain_text(line) == "2026-11-21 12:03 Alice (private) (earlier): psst"
+    assert texts(view.unread(NOON)) == ["— new since 12:03 —"]
+
+
 def test_notices_and_failures(view: ChatView) -> None:
     assert texts(view.notice("bob\x1b has joined\nthe room", NOON)) == [
         "12:03 * bob␛ has joined",

@@ -5,6 +5,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sylk.cli.commands import Order, Say
 from sylk.cli.plain import LineCutter, Plain
 
 
@@ -33,9 +34,9 @@ def test_it_does_not_matter_where_reads_cut(parts: list[bytes], data: st.DataObj
     assert cut(*filter(None, [whole[:place], whole[place:]])) == cut(*filter(None, [whole]))
 
 
-async def read_all(plain: Plain) -> list[str]:
-    send, receive = trio.open_memory_channel[str](0)
-    lines: list[str] = []
+async def read_all(plain: Plain) -> list[Say | Order]:
+    send, receive = trio.open_memory_channel[Say | Order](0)
+    lines: list[Say | Order] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(plain.read_lines, send)
         async with receive:
@@ -48,9 +49,23 @@ async def test_the_input_is_read_to_its_end() -> None:
     os.write(writing, b"one\ntwo")
     os.close(writing)
     try:
-        assert await read_all(Plain(reading, StringIO(), StringIO())) == ["one", "two"]
+        assert await read_all(Plain(reading, StringIO(), StringIO())) == [Say("one"), Say("two")]
     finally:
         os.close(reading)
+
+
+async def test_a_script_may_want_commands() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"/who\nhello\n/nonsense\n/help\n//me\n/quit\nmore\n")
+    os.close(writing)
+    output, errors = StringIO(), StringIO()
+    try:
+        plain = Plain(reading, output, errors, takes_commands=True)
+        assert await read_all(plain) == [Order("/who"), Say("hello"), Say("/me")]
+    finally:
+        os.close(reading)
+    assert errors.getvalue().startswith("sylk-chat: /nonsense is no command.")
+    assert "/ban NAME" in output.getvalue()
 
 
 async def test_the_input_ends_when_nobody_reads_the_output() -> None:

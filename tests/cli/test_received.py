@@ -1,8 +1,12 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from sylk.cli.received import Noticed, Parties, Said, read_message
+from sylk.cli.received import Noticed, Parties, Said, Writing, read_message
 from sylk.msrp.events import IncomingMessage
 from sylk.msrp.frame import Frame
+from sylk.payload.composing import CONTENT_TYPE as COMPOSING
+from sylk.payload.composing import ComposingState, IsComposing
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.message import ChatMessage
 
@@ -11,6 +15,8 @@ ALICE = Address("sip:alice@example.com", "Alice")
 ROOM = Address("sip:lobby@example.com")
 IN_ROOM = Parties(ME, ROOM, is_room=True)
 WITH_ALICE = Parties(ME, ALICE, is_room=False)
+STATE = IsComposing(ComposingState.ACTIVE, refresh=60)
+SENT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
 
 
@@ -34,13 +40,16 @@ def wrapped(
 @pytest.mark.parametrize(
     ("message", "meaning"),
     [
-        (wrapped(ALICE, "hello"), Said(ALICE, "hello")),
-        (wrapped(ALICE, "psst", to=ME), Said(ALICE, "psst", is_private=True)),
+        (wrapped(ALICE, "hello"), Said(ALICE, "hello", sent=SENT)),
+        (wrapped(ALICE, "psst", to=ME), Said(ALICE, "psst", is_private=True, sent=SENT)),
+        (wrapped(ME, "psst", to=ALICE), Said(ME, "psst", to=ALICE, sent=SENT)),
+        (wrapped(ME, "hello"), Said(ME, "hello", sent=SENT)),
         (wrapped(ROOM, "Welcome!", to=ROOM), Noticed("Welcome!")),
         (wrapped(ALICE, "x has left", extra=(STATUS,)), Noticed("x has left")),
-        (wrapped(ALICE, "<b>hi</b>", "text/html"), Said(ALICE, "hi")),
-        (wrapped(ALICE, b"1234", "image/png"), Said(ALICE, "[image/png, 4 bytes]")),
-        (wrapped(ALICE, "<x/>", "application/im-iscomposing+xml"), None),
+        (wrapped(ALICE, "<b>hi</b>", "text/html"), Said(ALICE, "hi", sent=SENT)),
+        (wrapped(ALICE, b"1234", "image/png"), Said(ALICE, "[image/png, 4 bytes]", sent=SENT)),
+        (wrapped(ALICE, "<x/>", COMPOSING), None),
+        (wrapped(ALICE, STATE.render(), COMPOSING), Writing(ALICE, STATE)),
     ],
 )
 def test_messages_in_a_room(message: ChatMessage, meaning: object) -> None:
@@ -50,7 +59,7 @@ def test_messages_in_a_room(message: ChatMessage, meaning: object) -> None:
 @pytest.mark.parametrize(
     ("message", "meaning"),
     [
-        (wrapped(ALICE, "hello", to=ME), Said(ALICE, "hello")),
+        (wrapped(ALICE, "hello", to=ME), Said(ALICE, "hello", sent=SENT)),
         (bare(b"hello", b"text/plain;charset=utf-8"), Said(ALICE, "hello")),
         (bare(b"\xff", b"text/plain"), Said(ALICE, "\ufffd")),
     ],

@@ -23,9 +23,12 @@ _READY = "the relay is ready\n"
 
 
 class KamailioRelay:
-    """One relay with a TLS port; it knows everybody by the same password."""
+    """One relay with a TLS port; it knows everybody by the same password.
 
-    def __init__(self, folder: Path) -> None:
+    It writes a line for each frame unless it is `quiet`.
+    """
+
+    def __init__(self, folder: Path, *, quiet: bool = False) -> None:
         executable = program("kamailio", "kamailio")
         for module in _MODULES:
             if not any(Path("/usr").glob(f"lib*/**/kamailio/modules/{module}")):
@@ -38,6 +41,7 @@ class KamailioRelay:
             f'ADDRESS="{HOST}:{self.port}"',
             f'REALM="{REALM}"',
             f'PASSWORD="{PASSWORD}"',
+            *(("QUIET",) if quiet else ()),
         )
         self._program = ForeignProgram(
             [
@@ -61,6 +65,11 @@ class KamailioRelay:
         """Return where clients ask for a path."""
         return f"msrps://{HOST}:{self.port};tcp"
 
+    @property
+    def pid(self) -> int:
+        """The process that has started all others."""
+        return self._program.process.pid
+
     def wait_for(self, pattern: str) -> str:
         """Wait for something in the log, and return it."""
         return self._program.printed.wait_for(pattern)
@@ -71,9 +80,9 @@ class KamailioRelay:
 
 
 @contextmanager
-def relaying(folder: Path) -> Generator[KamailioRelay]:
+def relaying(folder: Path, *, quiet: bool = False) -> Generator[KamailioRelay]:
     """Run a relay while inside."""
-    relay = KamailioRelay(folder)
+    relay = KamailioRelay(folder, quiet=quiet)
     try:
         yield relay
     finally:

@@ -29,7 +29,7 @@ def test_a_person_types_and_reads(shared_server: RunningServer) -> None:
         alice.type("/nonsense\r")
         alice.printed.wait_for("/nonsense is no command. Type /help")
         alice.type("/help\r")
-        alice.printed.wait_for("//text  say a line")
+        alice.printed.wait_for("//text +say a line")
         # The keyboard is never let go of while lines are printed.
         assert alice.modes() != alice.modes_before
         alice.type("/quit\r")

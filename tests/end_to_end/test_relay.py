@@ -107,6 +107,18 @@ def test_a_wrong_password_is_told(
     relay.wait_for_log(r"AUTH from \S+ refused: 401 wrong credentials of 'alice'")
 
 
+def test_an_address_that_guesses_is_not_let_in_for_a_while(
+    running_server: StartServer, rooms: RunningServer, tmp_path: Path
+) -> None:
+    settings = relay_settings(max_wrong_passwords=2)
+    server = with_users(running_server({**settings, "SIP": {"unlimited_peers": "none"}}))
+    for password, status in (("wrong", 401), ("guess", 401), (USERS["alice"], 403)):
+        with scripted(room_of(rooms), *behind(server, tmp_path, "alice", password)) as chat:
+            assert chat.wait() == 1
+            assert f"the relay {HOST}: {status}" in chat.errors.text
+    server.wait_for_log("refused: 403 too many wrong passwords from its address")
+
+
 def test_a_server_that_is_no_relay_is_told(rooms: RunningServer, tmp_path: Path) -> None:
     with scripted(room_of(rooms), *behind(rooms, tmp_path, "alice")) as chat:
         assert chat.wait() == 1

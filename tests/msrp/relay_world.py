@@ -14,7 +14,10 @@ from sylk.msrp.relay_limits import RelayLimits
 from sylk.msrp.relay_login import LoginFailed, PathStands, RelayLogin
 from sylk.msrp.uri import MsrpURI
 from sylk.sip.digest import PASSWORD_ALGORITHMS, StoredUser, hash_password
+from sylk.sip.source_limits import TokenBuckets
 
+GUESSES = 4
+"""Wrong passwords that one source may give in a minute."""
 REALM = "example.com"
 PASSWORDS = {"alice": "wonderland", "bob": "builder"}
 RELAY_URI = MsrpURI.parse("msrps://relay.example.com:2856;tcp")
@@ -61,7 +64,10 @@ class World:
         self.registry = SessionRegistry()
         tokens = itertools.count(1)
         self.digest = RelayDigest(
-            REALM, find_user, random_token=lambda: f"{host}-random-{next(tokens):08d}"
+            REALM,
+            find_user,
+            random_token=lambda: f"{host}-random-{next(tokens):08d}",
+            guesses=TokenBuckets(GUESSES / 60, GUESSES),
         )
 
         def write_path(session_id: str, *, secure: bool) -> str:
@@ -77,9 +83,11 @@ class World:
             allows_clear=allows_clear,
         )
 
-    def end(self, *, secure: bool = True) -> End:
-        """Let somebody connect."""
-        return End(MsrpConnection(self.registry, secure=secure, taker=self.relay))
+    def end(self, *, secure: bool = True, source: str = "") -> End:
+        """Let somebody connect; limits hold for who has a `source`."""
+        link = MsrpConnection(self.registry, secure=secure, taker=self.relay)
+        link.source = source
+        return End(link)
 
     def send(self, end: End, *data: bytes) -> None:
         end.link.receive_data(b"".join(data), self.now)

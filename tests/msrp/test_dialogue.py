@@ -185,7 +185,7 @@ class TwoSessions(RuleBasedStateMachine):
             if len(body) <= MAX_SIZE:
                 batch.add(body, b"text/plain")
                 self.bodies[end].append(body)
-        side.session.deliver(batch)
+        side.session.deliver(batch, self.now)
         side.flush()
 
     @invariant()

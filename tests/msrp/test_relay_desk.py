@@ -7,7 +7,7 @@ from sylk.msrp.relay_events import AuthRefused, CloseWanted, PathGranted
 from sylk.msrp.relay_limits import RelayLimits
 from sylk.msrp.relay_login import LoginFailed, PathStands
 from sylk.msrp.uri import MsrpURI
-from tests.msrp.relay_world import End, World
+from tests.msrp.relay_world import GUESSES, End, World
 
 OWN = b"msrps://alice.example.org:1/own;tcp"
 TO = b"msrps://relay.example.com:2856;tcp"
@@ -132,6 +132,26 @@ def test_wrong_passwords_end_the_connection(user: str) -> None:
         assert user in refused.reason
     assert world.relay.next_event() == CloseWanted(end.link, "AUTH failed too often")
     assert not world.relay.uses(end.link)
+
+
+def test_another_connection_gives_no_more_guesses_than_the_address_has() -> None:
+    world = World(RelayLimits(max_failures=2))
+    statuses: list[int] = []
+    for _ in range(GUESSES):
+        end = world.end(source="192.0.2.1")
+        for _ in range(2):
+            _, outcome = world.log_in(end, password="wrong")
+            assert isinstance(outcome, LoginFailed)
+            statuses.append(outcome.status)
+    assert statuses == [401] * GUESSES + [403] * GUESSES
+    _, outcome = world.log_in(world.end(source="192.0.2.1"))
+    assert isinstance(outcome, LoginFailed)
+    assert outcome.status == 403
+    _, outcome = world.log_in(world.end(source="192.0.2.2"))
+    assert isinstance(outcome, PathStands)
+    world.pass_time(60.0)
+    _, outcome = world.log_in(world.end(source="192.0.2.1"))
+    assert isinstance(outcome, PathStands)
 
 
 def test_a_success_forgives_what_went_wrong_before() -> None:

@@ -362,7 +362,7 @@ def test_a_fan_out_is_delivered_with_our_paths() -> None:
     session, wire = bound_wire()
     batch = FanOut()
     message_id = batch.add(b"Hi", b"message/cpim", success_report=True)
-    session.deliver(batch)
+    session.deliver(batch, 0.0)
     (frame,) = wire.sent()
     assert (frame.to_path, frame.from_path, frame.body) == (THEM, US, b"Hi")
     assert wire.receive(answer(frame.transaction_id, 415)) == []

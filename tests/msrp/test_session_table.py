@@ -29,9 +29,14 @@ def test_closed_is_final_and_silent() -> None:
             assert action in (SessionAction.NOTHING, SessionAction.REFUSE)
 
 
-def test_only_an_end_closes_and_no_way_leads_back() -> None:
+AGAIN = {SessionState.DETACHED, SessionState.REBINDING}
+
+
+def test_only_an_end_closes_and_a_way_leads_back_only_where_the_connection_was_lost() -> None:
     for (state, _), (action, following) in SESSION_TABLE.items():
-        assert following >= state
+        assert following >= state or state in AGAIN
+        assert following not in AGAIN or state in (*AGAIN, SessionState.BOUND)
+        assert following not in (SessionState.IDLE, SessionState.BINDING) or state <= following
         ends = following is SessionState.CLOSED and state is not SessionState.CLOSED
         assert ends == (action is SessionAction.END)
 
@@ -41,6 +46,7 @@ def test_only_an_end_closes_and_no_way_leads_back() -> None:
     [
         (SessionState.BINDING, SessionInput.CONNECTED),
         (SessionState.BOUND, SessionInput.CONNECTED),
+        (SessionState.REBINDING, SessionInput.CONNECTED),
         (SessionState.CLOSED, SessionInput.CONNECTED),
         (SessionState.IDLE, SessionInput.MESSAGE_TO_SEND),
         (SessionState.BINDING, SessionInput.MESSAGE_TO_SEND),

@@ -11,7 +11,7 @@ def test_an_error_is_told_once_and_finds_its_message_by_either_id() -> None:
     session.strays = Strays()
     batch = FanOut()
     message_id = batch.add(b"Hi", b"message/cpim")
-    session.deliver(batch)
+    session.deliver(batch, 0.0)
     (frame,) = wire.sent()
     assert frame.transaction_id == frame.headers[b"message-id"] == message_id
     refused = FanOutAnswered(message_id, 415, b"X")

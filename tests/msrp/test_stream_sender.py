@@ -6,7 +6,7 @@ from sylk.errors import LocalProtocolError
 from sylk.msrp.events import MessageFailed, MessageReported, ReportReceived
 from sylk.msrp.outgoing_stream import OutgoingStream
 from sylk.msrp.session import MsrpSession
-from sylk.msrp.session_limits import TRANSACTION_TIMEOUT
+from sylk.msrp.session_limits import MAX_TRANSACTIONS, TRANSACTION_TIMEOUT
 from sylk.msrp.stream_sender import MAX_STREAMS
 from tests.msrp.pair import Wire, answer, bound_wire, send
 
@@ -179,3 +179,13 @@ def test_a_200_to_a_part_that_asked_for_none_says_nothing_of_the_whole() -> None
     end(session, stream, b"+")
     assert wire.receive(answer(transaction_id, 200)) == []
     assert stream.failed == 0
+
+
+def test_any_number_of_quick_chunks_that_nobody_answers_may_go() -> None:
+    session, _ = bound_wire()
+    stream = begin(session)
+    for start in range(2 * MAX_TRANSACTIONS):
+        write(session, stream, start, b"x")
+        end(session, stream, b"+")
+    session.send_message(b"quick", b"text/plain", 0.0)
+    assert not stream.failed

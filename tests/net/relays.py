@@ -14,7 +14,8 @@ from sylk.msrp.parser import FrameParser
 from sylk.msrp.relay_limits import RelayLimits
 from sylk.msrp.uri import MsrpURI
 from sylk.net.alarm import AlarmClock
-from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.msrp_port import MsrpPort
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.relay_traffic import RelaySettings
 from tests.msrp.relay_world import PASSWORDS, REALM, find_user

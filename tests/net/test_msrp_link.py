@@ -10,6 +10,7 @@ from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import parse_path
 from sylk.net.msrp_link import MsrpLink
 from sylk.net.outbox import Outbox
+from sylk.net.refusal_lines import LINES_A_MINUTE
 from tests.net.streams import MemoryStream
 
 
@@ -100,3 +101,19 @@ async def test_a_trace_shows_both_directions_and_not_all_of_a_large_message(
     assert vars(received)["detail"] == "MSRP 1 SEND"
     assert "5904 of them not shown" in sent.getMessage()
     assert len(vars(sent)["detail"]) == 4096
+
+
+async def test_a_storm_of_refused_requests_is_some_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sylk.msrp")
+    stray = (
+        b"MSRP t1 SEND\r\nTo-Path: msrp://192.0.2.1:2855/nobody;tcp\r\n"
+        b"From-Path: msrp://192.0.2.9:9/x;tcp\r\nMessage-ID: m\r\n-------t1$\r\n"
+    )
+    async with trio.open_nursery() as nursery:
+        link = make_link(MemoryStream(credit=10**6), nursery)
+        for _ in range(2 * LINES_A_MINUTE):
+            link.connection.receive_data(stray, 0.0)
+            link.log_refusals()
+            link.flush()
+    assert len(caplog.messages) == LINES_A_MINUTE
+    assert caplog.messages[0].endswith("with 481: msrp://192.0.2.1:2855/nobody;tcp")

@@ -20,7 +20,8 @@ from sylk.msrp.uri import parse_path
 from sylk.net.alarm import AlarmClock
 from sylk.net.certificate import ensure_certificate
 from sylk.net.msrp_link import MsrpLink
-from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.msrp_port import MsrpPort
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.tls import TlsContexts
 
 SETTINGS = MsrpPortSettings(host="127.0.0.1", port=0)

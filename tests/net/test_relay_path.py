@@ -9,7 +9,8 @@ from sylk.msrp.events import Bound, Closed, SessionEvent
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.uri import MsrpURI, render_path
 from sylk.net.msrp_link import MsrpLink
-from sylk.net.msrp_port import MsrpPort, MsrpPortSettings
+from sylk.net.msrp_port import MsrpPort
+from sylk.net.msrp_settings import MsrpPortSettings
 from tests.net.relays import HOST, account, relay_port, running
 
 PATIENCE = 20.0

@@ -9,7 +9,7 @@ import trio.testing
 
 from sylk.msrp.frame import REPORT, reported_status
 from sylk.msrp.relay_limits import RelayLimits
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_traffic import is_allowed
 from tests.msrp.relay_world import answer, send
 from tests.net.relays import HOST, OWN, Guests, relay_port

@@ -4,14 +4,14 @@ import resource
 import socket
 import struct
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import pytest
 import trio
 import trio.testing
 
 from sylk.errors import TransportError
-from sylk.net.stream import TcpStream, connect_tcp, transport_error
+from sylk.net.stream import UNSENT_SIZE, TcpStream, connect_tcp, transport_error
 
 
 @asynccontextmanager
@@ -75,6 +75,25 @@ async def test_a_full_network_takes_nothing_until_it_is_read() -> None:
             while got < sent:
                 got += len(await theirs.receive())
         assert ours.try_send(b"more") == 4
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the system has no such bound")
+async def test_little_waits_in_the_kernel_for_a_peer_that_does_not_read() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        ours = await connect_tcp(("127.0.0.1", listener.getsockname()[1]))
+        peer, _ = listener.accept()
+    piece = bytes(16 * 1024)
+    taken = 0
+    with peer, closing(ours):
+        while True:
+            with trio.move_on_after(0.2) as patience:
+                await ours.wait_sendable()
+            if patience.cancelled_caught:
+                break
+            taken += ours.try_send(piece)
+    # Linux doubles the size of a receive buffer.
+    assert UNSENT_SIZE <= taken <= UNSENT_SIZE + 2 * 64 * 1024 + len(piece)
 
 
 async def test_a_reset_is_a_transport_error() -> None:

@@ -22,6 +22,7 @@ class Anchor:
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.connections = 0
+        self._standing: set[trio.SocketStream] = set()
         self._socket = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.port = 0
 
@@ -39,9 +40,18 @@ class Anchor:
 
     async def _carry(self, near: trio.SocketStream) -> None:
         far = await trio.open_tcp_stream(*self.target)
+        self._standing |= {near, far}
         async with near, far, trio.open_nursery() as nursery:
             nursery.start_soon(_pump, near, far)
             nursery.start_soon(_pump, far, near)
+        self._standing -= {near, far}
+
+    def cut(self) -> None:
+        """Break the connections that stand, with what is on its way; new ones are carried."""
+        for stream in self._standing:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            stream.socket.close()
+        self._standing.clear()
 
 
 async def _pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:

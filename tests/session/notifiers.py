@@ -58,7 +58,7 @@ class Notifier:
             f"Event: {event}",
             f"Subscription-State: {state}",
             self.contact,
-            *((TEXT,) if body else ()),
+            *((TEXT,) if body and not any("Content-Type" in line for line in headers) else ()),
             *headers,
             f"Content-Length: {len(body)}",
             "",

@@ -9,7 +9,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from sylk.errors import TransportError
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.session import Invitation
 from sylk.session.endpoint import ANSWER_TIMEOUT, Endpoint, EndpointSettings

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from sylk.cli.client_tls import make_client_tls
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.payload.cpim import Address

@@ -3,6 +3,8 @@
 from sylk.call.relay_digest import RelayPassword
 from sylk.msrp.uri import MsrpURI
 from sylk.net.relay_path import RelayAccount, RelayPath
+from sylk.net.standing_path import StandingPath
+from sylk.session.media import MediaSessions
 from sylk.sip.flow import Flow
 from tests.peers import HOST, msrp_port, running_endpoint
 
@@ -40,3 +42,24 @@ async def test_an_offer_by_way_of_a_relay_tells_where_the_relay_is() -> None:
         assert "a=setup:actpass\r\n" in offer
         assert "cema" not in offer
         assert "fingerprint" not in offer
+
+
+async def test_calls_that_fit_a_standing_path_go_over_it() -> None:
+    relay = MsrpURI.parse("msrps://relay.example.com:2856/path;tcp")
+    async with running_endpoint() as endpoint:
+        account = RelayAccount(relay, RelayPassword("alice", "secret", lambda: "c"))
+        standing = StandingPath(endpoint.msrp, account)
+        media = MediaSessions(endpoint.msrp, "Phone", standing=standing)
+        assert not media.offers_tls
+        session, _ = media.open_session(FLOW, ("*",), secure=True)
+        assert len(session.local_path) == 1
+        standing.relays = (relay,)
+        assert media.offers_tls
+        one, _ = media.open_session(FLOW, ("*",), secure=True)
+        two, negotiation = media.open_session(FLOW, ("*",), secure=True)
+        assert one.local_path[:-1] == two.local_path[:-1] == (relay,)
+        assert one.session_id != two.session_id
+        assert "m=message 2856 TCP/TLS/MSRP *\r\n" in negotiation.make_offer().decode()
+        # SDP in clear must lead there in clear.
+        clear, _ = media.open_session(FLOW, ("*",), secure=False)
+        assert len(clear.local_path) == 1

@@ -11,7 +11,7 @@ from typing import Self
 import trio
 from trio.testing import MockClock
 
-from sylk.net.msrp_port import MsrpPortSettings
+from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.resolver import Resolver
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.session.attempts import Destination

@@ -292,6 +292,34 @@ def test_a_merged_request() -> None:
     receive_one(core, make("INVITE", branch="z9hG4bK2"))
 
 
+def test_a_request_of_ours_that_comes_back_is_a_loop() -> None:
+    core = make_core()
+    core.send_request(invite_of_ours(), UDP, SENT_BY, 0.0)
+    core.messages_to_send()
+    back = make("INVITE", call_id="our-call", from_tag="mine", branch="z9hG4bKproxy")
+    assert refused(core, back).status == 482
+    # One that has only the Call-ID in common is somebody else's.
+    receive_one(core, make("INVITE", call_id="our-call", branch="z9hG4bKother"))
+
+
+def test_parts_of_a_body_are_read_here() -> None:
+    core = make_core()
+    kind = "multipart/mixed;boundary=b"
+    sdp = b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n"
+    event = receive_one(core, make("INVITE", body=sdp + b"--b--\r\n", content_type=kind))
+    assert event.request.body == b"v=0"
+    core.messages_to_send()
+    html = b"--b\r\nContent-Type: text/html\r\n\r\n<a>\r\n--b--\r\n"
+    other = make("INVITE", call_id="2", branch="z9hG4bK2", body=sdp + html, content_type=kind)
+    refusal = refused(core, other)
+    assert (refusal.status, refusal.headers.get("Accept")) == (415, "application/sdp")
+    optional = ("Content-Disposition", "session;handling=optional")
+    third = make(
+        "INVITE", optional, call_id="3", branch="z9hG4bK3", body=sdp + html, content_type=kind
+    )
+    assert receive_one(core, third).request.body == b""
+
+
 def test_options_is_answered_here() -> None:
     core = make_core()
     assert receive(core, make("OPTIONS"), TCP) == []

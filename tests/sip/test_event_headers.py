@@ -131,3 +131,16 @@ def test_all_else_is_489_and_told_what_there_is(event: str | None) -> None:
 def test_a_package_must_be_a_token() -> None:
     with pytest.raises(LocalProtocolError):
         allow_events_headers(["conference", "what ever"])
+
+
+@pytest.mark.parametrize(
+    ("method", "to_tag", "event"),
+    [
+        ("SUBSCRIBE", None, "presence;id=7"),
+        ("REFER", None, "refer"),
+        ("REFER", "call", "refer;id=3"),
+    ],
+)
+def test_of_what_notifies_tell(method: str, to_tag: str | None, event: str) -> None:
+    request = make(method, ("Event", "presence;id=7"), to_tag=to_tag, cseq=3)
+    assert str(EventType.asked_for(request)) == event

@@ -89,3 +89,16 @@ def test_an_invite_that_crosses_another_is_refused() -> None:
         assert refused.value.status == status
         transaction.state = State.ACCEPTED
         pending.check_invite(again, dialog, lambda: "token")
+
+
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE", "REFER"])
+def test_a_request_of_ours_that_comes_back_is_known(method: str) -> None:
+    pending = PendingTransactions()
+    ours = client(method)
+    pending.add_client(ours)
+    assert pending.has_come_back(make(method, from_tag="mine"))
+    # It may have been sent again with a password.
+    assert pending.has_come_back(make(method, from_tag="mine", cseq=2))
+    assert not pending.has_come_back(make(method, from_tag="other"))
+    pending.discard(ours)
+    assert not pending.has_come_back(make(method, from_tag="mine"))

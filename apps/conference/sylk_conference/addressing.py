@@ -67,7 +67,11 @@ class Addressing:
         if not others and found != [sender]:
             raise Refusal("the recipient takes no private messages", _NO_PRIVATE_MESSAGES)
         # The sender's other clients show what he whispered too.
-        own = [one for one in sender.user.participants if one is not sender and one not in others]
+        own = [
+            one
+            for one in sender.user.participants
+            if one is not sender and one.takes_private and one not in others
+        ]
         return others + own
 
     def _named(self, nickname: bytes) -> list[Participant]:

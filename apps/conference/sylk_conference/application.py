@@ -105,6 +105,7 @@ class Conference(Application):
         """Take other settings for all rooms, those that are open too."""
         super().reconfigure(settings, address_settings)
         self._open_history()
+        self._presence.reconfigure(settings.notify_interval)
         self._rooms.reconfigure(address_settings, settings.max_rooms)
 
     def _open_history(self) -> None:
@@ -184,7 +185,7 @@ class Conference(Application):
             async with invitation.accept(
                 focus=True, chatroom=features, local=address, streams=True, allow_join=True
             ) as chat:
-                call_recipients(self._rooms, self._dial_out, open_room, chat, uris)
+                call_recipients(self._rooms, self._dial_out, open_room, chat, permissions, uris)
                 await self._take_part(open_room, chat, asker)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:

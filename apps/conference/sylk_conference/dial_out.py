@@ -14,19 +14,20 @@ there himself is a claim that we do not pass on as ours. RFC 3892 wants it copie
 its signature, and nobody signs it.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote
 
 import trio
 
-from sylk.errors import SessionEnded, TransportError
+from sylk.errors import RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import ApplicationLogger, logging_call
 from sylk.payload.cpim import Address
-from sylk.session import UserAgent
+from sylk.session import Call, UserAgent
 from sylk_conference.dial_out_settings import DialOutSettings
 from sylk_conference.notices import name_of
 from sylk_conference.open_room import OpenRoom
@@ -101,6 +102,8 @@ class DialOut:
         self._headers = [("Allow-Events", ", ".join(event_packages))] if event_packages else []
         self._quota = settings.call_quota
         self._ringing: dict[OpenRoom, dict[bytes, _Ringing]] = {}
+        self._next: list[tuple[OpenRoom | None, bytes]] = []
+        """Who is about to be called, where."""
         self._stack = AsyncExitStack()
         self._nursery: trio.Nursery | None = None
 
@@ -119,12 +122,27 @@ class DialOut:
         await self._stack.__aexit__(kind, error, traceback)
 
     def is_ringing(self, open_room: OpenRoom, key: bytes) -> bool:
-        """Tell whether somebody, by his user@host, is being called into a room."""
-        return key in self._ringing.get(open_room, {})
+        """Tell whether somebody, by his user@host, is being called into a room, or about to be."""
+        return key in self._ringing.get(open_room, {}) or (open_room, key) in self._next
+
+    @contextmanager
+    def about_to_call(self, open_room: OpenRoom | None, key: bytes) -> Generator[None]:
+        """Count somebody as called while inside, where he is going to be."""
+        self._next.append((open_room, key))
+        try:
+            yield
+        finally:
+            self._next.remove((open_room, key))
+
+    def has_line(self, open_room: OpenRoom) -> bool:
+        """Tell whether one more may be called into a room now."""
+        ringing = len(self._ringing.get(open_room, {}))
+        ringing += sum(place is open_room for place, _ in self._next)
+        return ringing < self._settings.max_ringing
 
     def wait_for_call(self, open_room: OpenRoom, invitee: Invitee) -> int | None:
         """Count a call; return None if it may be made, or in how many seconds to ask again."""
-        if len(self._ringing.get(open_room, {})) >= self._settings.max_ringing:
+        if not self.has_line(open_room):
             return RETRY_AFTER
         referrer = comparable(invitee.referrer.uri.encode("utf-8", "replace"))
         return self._quota.take(referrer, invitee.key, trio.current_time())
@@ -140,7 +158,10 @@ class DialOut:
         assert self._nursery is not None, "the application has started"
         here[invitee.key] = ringing = _Ringing(invitee, [listener])
         open_room.on_deserted = lambda: self._give_up(open_room)
-        self._nursery.start_soon(self._bring_in, open_room, ringing)
+        # In one step with the decision that there is one.
+        seat = ExitStack()
+        take_seat = seat.enter_context(self._rooms.seat_for_called(open_room))
+        self._nursery.start_soon(self._bring_in, open_room, ringing, seat, take_seat)
 
     def cancel(self, open_room: OpenRoom, key: bytes, reason: str) -> bool:
         """Call somebody no more; tells whether he was being called."""
@@ -162,12 +183,18 @@ class DialOut:
             if not here:
                 del self._ringing[open_room]
 
-    async def _bring_in(self, open_room: OpenRoom, ringing: _Ringing) -> None:
+    async def _bring_in(
+        self,
+        open_room: OpenRoom,
+        ringing: _Ringing,
+        seat: ExitStack,
+        take_seat: Callable[[Call], None],
+    ) -> None:
         uri = ringing.invitee.uri
         end: tuple[int, str] = (_CANCELLED, "")
         try:
-            with ringing.scope:
-                await self._call(open_room, ringing)
+            with seat, ringing.scope:
+                await self._call(open_room, ringing, take_seat)
         except* (SessionEnded, TransportError) as errors:
             end = _outcome(errors)
             self._logger.info("call to %s ended: %s", uri, end[1] or end[0])
@@ -179,7 +206,9 @@ class DialOut:
             # Whoever was told of an end already hears of no other.
             ringing.tell(*end)
 
-    async def _call(self, open_room: OpenRoom, ringing: _Ringing) -> None:
+    async def _call(
+        self, open_room: OpenRoom, ringing: _Ringing, take_seat: Callable[[Call], None]
+    ) -> None:
         assert self.user_agent is not None, "rooms are opened by a server"
         invitee, room = ringing.invitee, open_room.room.address
         referrer = invitee.referrer
@@ -194,17 +223,30 @@ class DialOut:
             timeout=self._settings.ringing_time,
             streams=True,
         )
-        with self._rooms.seat_for_called(open_room) as take_seat:
-            async with calling as chat:
-                take_seat(chat.call)
-                if not chat.takes_cpim:
-                    chat.call.hang_up("message/cpim is not accepted", _NO_CPIM)
-                    raise chat.call.ended_error()
-                self._answered(open_room, ringing)
-                ringing.tell(_OK)
-                arrival = Arrival(datetime.now(UTC), "dialed-out", chat.call.contact, referrer.uri)
-                with logging_call(chat.call.call_id):
-                    await Visit(open_room, chat, arrival, self._logger).run()
+        async with calling as chat:
+            take_seat(chat.call)
+            if not chat.takes_cpim:
+                chat.call.hang_up("message/cpim is not accepted", _NO_CPIM)
+                raise chat.call.ended_error()
+            self._answered(open_room, ringing)
+            ringing.tell(_OK)
+            arrival = Arrival(datetime.now(UTC), "dialed-out", chat.call.contact, referrer.uri)
+            with logging_call(chat.call.call_id):
+                await Visit(open_room, chat, arrival, self._logger).run()
+
+
+def uri_to_call(uri: str) -> str:
+    """Return a URI without the header fields that it wants in our request.
+
+    Raises RemoteProtocolError (403) for one with `maddr`: it leads to another machine than that of
+    its host, and who answers there would be in the room by a name that is not his.
+    """
+    user, at, rest = uri.rpartition("@")
+    rest = rest.partition("?")[0]
+    names = [unquote(part.partition("=")[0]).strip().lower() for part in rest.split(";")[1:]]
+    if "maddr" in names:
+        raise RemoteProtocolError("the target leads elsewhere than it says", 403)
+    return f"{user}{at}{rest}"
 
 
 def headers_of(invitee: Invitee) -> list[tuple[str, str]]:

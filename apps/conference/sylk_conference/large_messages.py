@@ -31,6 +31,16 @@ class _Sending:
 class LargeMessages:
     """Those of one session, each from its first piece to its end."""
 
+    __slots__ = (
+        "_chat",
+        "_find_chats",
+        "_passages",
+        "_reporting",
+        "_room",
+        "_sender",
+        "_sendings",
+    )
+
     def __init__(
         self,
         room: Room,
@@ -66,7 +76,8 @@ class LargeMessages:
             passage = self._passages[stream] = Passage(self._room, self._sender, stream.total)
         try:
             check(denial)
-            check(self._room.policy.takes_size(max(stream.total or 0, piece.start)))
+            reached = max(stream.total or 0, piece.start + len(piece.body))
+            check(self._room.policy.takes_size(reached))
             ready = passage.take(piece.start, piece.body, now, complete=piece.is_complete)
         except RemoteProtocolError as error:
             self._give_up(stream)

@@ -1,6 +1,7 @@
 """What was said while somebody held the chat, for when he comes back. No I/O, no clock."""
 
 from collections import deque
+from collections.abc import Sequence
 
 
 class Missed:
@@ -22,6 +23,11 @@ class Missed:
         while len(self._bodies) > self._max_messages or self._size > self._max_size:
             self._size -= len(self._bodies.popleft())
             self.lost += 1
+
+    def precede(self, bodies: Sequence[bytes]) -> None:
+        """Put before all that is kept what was said earlier; only what comes later makes it go."""
+        self._bodies.extendleft(reversed(bodies))
+        self._size += sum(map(len, bodies))
 
     def take(self) -> list[bytes]:
         """Return what is kept, the oldest first, and keep nothing."""

@@ -1,6 +1,7 @@
 """What the room itself says: the welcome, and who came and went."""
 
 from sylk.payload.cpim import Address, CpimMessage
+from sylk_conference.display_names import shown_name
 
 # COMPAT: clients show a message with this header as a notice, not as somebody's words.
 _STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
@@ -10,8 +11,8 @@ _NAMES_IN_WELCOME = 10
 
 def name_of(address: Address) -> str:
     """Return a person as a notice names him: display name and address, or the address alone."""
-    uri = address.uri.partition(":")[2]
-    return f"{address.display_name} <{uri}>" if address.display_name else uri
+    uri, name = address.uri.partition(":")[2], shown_name(address.display_name)
+    return f"{name} <{uri}>" if name else uri
 
 
 def welcome(

@@ -22,6 +22,9 @@ PACE_BYTES = 256 * 1024
 MISSED_SIZE = 256 * 1024
 """Bytes of messages that are kept for somebody who is not listening."""
 
+NEWCOMER_MESSAGES = 1000
+"""Messages that are kept for somebody who is sent first what was said before he came."""
+
 _REMOVED = 403
 
 
@@ -49,6 +52,8 @@ class OpenRoom:
     aggregation: Aggregation = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
+    newcomers: set[Participant] = field(default_factory=set[Participant])
+    """Those who are still to be sent what was said before they came."""
     on_changed: Callable[[], None] | None = None
     """Called when people come or go."""
     seats: int = 0
@@ -74,7 +79,7 @@ class OpenRoom:
         )
 
     def keep_for_absent(
-        self, body: bytes, sender: Participant, recipients: Sequence[Participant] | None
+        self, body: bytes, sender: Participant | None, recipients: Sequence[Participant] | None
     ) -> None:
         """Keep a message for those of its recipients who are not listening."""
         for participant, missed in self.missed.items():
@@ -105,7 +110,7 @@ class OpenRoom:
         self.changed(participant.user)
         if held:
             self.silence(participant)
-        else:
+        elif participant not in self.newcomers:
             self.resume(participant)
 
     def silence(self, participant: Participant) -> None:
@@ -123,7 +128,8 @@ class OpenRoom:
         self.listeners[participant] = self.chats[participant]
         broadcast = Broadcast()
         if missed.lost:
-            text = f"{missed.lost} earlier messages were said while you were away"
+            were = "message was" if missed.lost == 1 else "messages were"
+            text = f"{missed.lost} earlier {were} said while you were away"
             broadcast.add(notice(self.room.address, text, date_time()))
         for body in missed.take():
             broadcast.add(body)
@@ -133,13 +139,26 @@ class OpenRoom:
     def enter(self, participant: Participant, chat: Chat) -> None:
         """Let somebody in, who is no listener yet."""
         self.chats[participant] = chat
-        self.silence(participant)
+        self.newcomers.add(participant)
+        self.missed[participant] = Missed(NEWCOMER_MESSAGES, MISSED_SIZE)
         self.reporting.listen_to(participant, chat)
         self.changed(participant.user)
 
+    def catch_up(self, participant: Participant, earlier: Sequence[bytes]) -> None:
+        """Send a newcomer what was said before he came, and from now on everything.
+
+        If he holds the chat, he is sent all that when he does not any more.
+        """
+        self.newcomers.discard(participant)
+        self.missed[participant].precede(earlier)
+        if not self.chats[participant].is_held:
+            self.resume(participant)
+
     def leave(self, participant: Participant) -> None:
         """Let somebody out."""
-        self.room.leave(participant)
+        for user in self.room.leave(participant):
+            self.info.changed(user)
+        self.newcomers.discard(participant)
         del self.chats[participant]
         self.listeners.pop(participant, None)
         self.missed.pop(participant, None)
@@ -151,23 +170,30 @@ class OpenRoom:
 
     def tell(self, text: str, about: Participant | None = None) -> None:
         """Say something in the name of the room, to all but the one whom it is about."""
+        body = notice(self.room.address, text, date_time())
         broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
+        broadcast.add(body)
         self.broadcast(broadcast, about)
+        for participant, missed in self.missed.items():
+            # Who holds the chat sees in the list who is here; who has just come was told who is.
+            if participant is not about and not participant.is_held:
+                missed.add(body)
 
-    def tell_some(self, text: str, participants: Iterable[Participant]) -> None:
+    def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""
-        broadcast = Broadcast()
-        broadcast.add(notice(self.room.address, text, date_time()))
-        self.whisper(broadcast, participants)
+        self._send(notice(self.room.address, text, date_time()), participants)
 
     def send(self, user: User, content_type: str, content: bytes) -> None:
         """Send something to one person in the name of the room."""
         to = user.shown_address
         message = CpimMessage.compose(self.room.address, to, content, content_type, date_time())
+        self._send(message.render(), user.participants)
+
+    def _send(self, body: bytes, participants: Sequence[Participant]) -> None:
+        self.keep_for_absent(body, None, participants)
         broadcast = Broadcast()
-        broadcast.add(message.render())
-        self.whisper(broadcast, user.participants)
+        broadcast.add(body)
+        self.whisper(broadcast, participants)
 
     def put_out(self, key: bytes, reason: str, by: str) -> bool:
         """Put somebody, by his user@host, out with all his clients, and tell him why.

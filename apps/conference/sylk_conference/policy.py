@@ -13,6 +13,7 @@ somebody in.
 from dataclasses import dataclass
 
 from sylk.payload.content_type import matches_any
+from sylk_conference.display_names import harmless
 from sylk_conference.message_rate import MessageBucket
 from sylk_conference.sanctions import Sanctions
 from sylk_conference.settings import RoomSettings
@@ -92,7 +93,7 @@ class RoomPolicy:
 
     def change_subject(self, subject: str | None) -> None:
         """Say what the room is about, in MAX_SUBJECT characters of one line; None takes it back."""
-        one_line = None if subject is None else " ".join(subject.split())
+        one_line = None if subject is None else " ".join(harmless(subject).split())
         self._subject = None if one_line is None else one_line[:MAX_SUBJECT]
 
     def ban(self, target: Asker, now: float, duration: float | None = None) -> Denial | None:

@@ -30,6 +30,12 @@ class PresenceWatching:
         """Return how many rooms are watched."""
         return len(self._watchers)
 
+    def reconfigure(self, interval: float) -> None:
+        """Take another interval, in seconds, between two documents on one room."""
+        self._interval = interval
+        for watchers in self._watchers.values():
+            watchers.interval = interval
+
     def changed(self, key: bytes) -> None:
         """Take it that somebody has come into a room, or gone."""
         watchers = self._watchers.get(key)

@@ -15,7 +15,7 @@ from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
 from sylk.payload.resource_lists import CONTENT_TYPE, parse_recipients
 from sylk.session import Chat, Invitation
-from sylk_conference.dial_out import DialOut, Invitee
+from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.notices import notice
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import comparable, key_of
@@ -24,6 +24,7 @@ from sylk_conference.rooms import Rooms
 
 _FORBIDDEN = 403
 _BAD_TYPE = 415
+_BAD_SCHEME = 416
 _REFUSED = 300
 
 
@@ -33,7 +34,7 @@ def recipients_of(
     """Return the URIs of whom the caller wants called, each once, and himself left out.
 
     Raises RemoteProtocolError: 400 for a list that cannot be read, 415 for one of another type, 403
-    for one that is too long and for a caller who may not have others called.
+    for one that is too long or misleads, and for a caller who may not have others called.
     """
     parts = invitation.recipient_lists
     if not parts:
@@ -43,27 +44,38 @@ def recipients_of(
         if part.content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
             raise RemoteProtocolError(f"no list of type {part.content_type[:64]!r} here", _BAD_TYPE)
         for recipient in parse_recipients(part.content):
-            uris.setdefault(comparable(recipient.uri.encode("utf-8", "replace")), recipient.uri)
+            uri = uri_to_call(recipient.uri)
+            uris.setdefault(comparable(uri.encode("utf-8", "replace")), uri)
     uris.pop(key_of(invitation.sender), None)
     if len(uris) > max_recipients:
         raise RemoteProtocolError(f"more than {max_recipients} people in the list", _FORBIDDEN)
-    caller = Referrer(invitation.sender, invitation.source[0], is_here=True)
-    if not all(permissions.may_invite(caller, key) for key in uris):
+    referrer = Referrer(invitation.sender, invitation.source[0], is_here=True)
+    if uris and not any(permissions.may_invite(referrer, key) for key in uris):
         raise RemoteProtocolError("he may not have others called", _FORBIDDEN)
     return list(uris.values())
 
 
 def call_recipients(
-    rooms: Rooms, dial_out: DialOut, open_room: OpenRoom, chat: Chat, uris: Iterable[str]
+    rooms: Rooms,
+    dial_out: DialOut,
+    open_room: OpenRoom,
+    chat: Chat,
+    permissions: Permissions,
+    uris: Iterable[str],
 ) -> None:
     """Have everybody called who is not in the room yet; `chat` is that of who wants it."""
     room = open_room.room.address
+    referrer = Referrer(chat.remote, is_here=True)
     for uri in uris:
         tell = partial(_tell, chat, room, uri)
         invitee = Invitee(uri, chat.remote)
         if invitee.key in open_room.calls.values():
             continue
-        if dial_out.is_ringing(open_room, invitee.key):
+        if uri.partition(":")[0].lower() not in ("sip", "sips"):
+            tell(_BAD_SCHEME, "it is no SIP address")
+        elif not permissions.may_invite(referrer, invitee.key):
+            tell(_FORBIDDEN, "the room does not allow it")
+        elif dial_out.is_ringing(open_room, invitee.key):
             dial_out.call(open_room, invitee, tell)
         elif (status := rooms.refusal(room)) is not None:
             tell(status, "the room is full")

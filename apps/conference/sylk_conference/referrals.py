@@ -14,12 +14,13 @@ whom it names is told in the NOTIFYs, with status and reason, truthfully:
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from sylk.errors import RemoteProtocolError
 from sylk.log import ApplicationLogger
 from sylk.payload.cpim import Address
 from sylk.session import Refer, Referral, ReferralRequest
-from sylk_conference.dial_out import DialOut, Invitee
+from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.factory import Factory
 from sylk_conference.notices import name_of
 from sylk_conference.open_room import OpenRoom
@@ -59,24 +60,29 @@ class Referrals:
         """Answer a REFER to the room of `place` and do what it asks for."""
         open_room = self._rooms.get(place)
         referrer = self._referrer_of(request, open_room)
+        is_called = False
         try:
             refer = request.read()
             self._check(request, refer, referrer, place)
-            invitee = Invitee(str(refer.target), referrer.address, refer.replaces)
+            uri = uri_to_call(str(refer.target))
+            invitee = Invitee(uri, referrer.address, refer.replaces)
             if refer.method == "INVITE" and self._has_to_call(open_room, invitee):
                 self._check_bounds(open_room, invitee)
+                is_called = True
         except RemoteProtocolError as error:
             self._logger.info("refused a REFER of %s: %s", referrer.address.uri, error)
             retry_after = next((int(v) for name, v in error.headers if name == "Retry-After"), None)
             await request.reject(error.status, retry_after=retry_after)
             return
-        referral = await request.accept()
-        # Meanwhile the room may have closed.
-        open_room = self._rooms.get(place)
-        if refer.method == "BYE":
-            self._remove(referral, open_room, referrer, invitee.key)
-        else:
-            self._invite(referral, open_room, invitee)
+        # Who asks meanwhile is not to find that nobody is called yet.
+        with self._dial_out.about_to_call(open_room, invitee.key) if is_called else nullcontext():
+            referral = await request.accept()
+            # Meanwhile the room may have closed.
+            open_room = self._rooms.get(place)
+            if refer.method == "BYE":
+                self._remove(referral, open_room, referrer, invitee.key)
+            else:
+                self._invite(referral, open_room, invitee)
 
     def _referrer_of(self, request: ReferralRequest, open_room: OpenRoom | None) -> Referrer:
         referrer = Referrer(request.sender, request.source[0])
@@ -133,8 +139,13 @@ class Referrals:
             referral.finish(200, "Is Here Already")
         elif (status := self._rooms.refusal(open_room.room.address)) is not None:
             referral.finish(status, "The Room Is Full")
-        else:
+        elif self._dial_out.is_ringing(open_room, invitee.key) or self._dial_out.has_line(
+            open_room
+        ):
             self._dial_out.call(open_room, invitee, referral.progress)
+        else:
+            # Others have come first while this one was answered.
+            referral.finish(_BUSY, "Too Many Calls")
 
     def _remove(
         self, referral: Referral, open_room: OpenRoom | None, referrer: Referrer, key: bytes

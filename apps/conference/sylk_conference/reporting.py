@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
@@ -13,7 +12,11 @@ from sylk_conference.people import Participant
 SetAlarm = Callable[[float | None, Callable[[float], None]], None]
 """Lets a function be called, with the time, at a time; None lets it be called never."""
 
-_Report = tuple[Receipt, int, str | None]
+HeldReports = list[tuple[Receipt, int, str | None]]
+"""Reports that wait for the answers to messages: receipt, status and comment of each."""
+
+
+_OK = 200
 
 
 class Reporting:
@@ -33,7 +36,7 @@ class Reporting:
         """
         self._chats = chats
         self._listeners = listeners
-        self._unanswered: dict[Participant, deque[list[_Report]]] = {}
+        self._unanswered: dict[Participant, deque[HeldReports]] = {}
         self._fates = Fates(rule, patience, self._tell)
         self._set_alarm = set_alarm
         self._alarm_at: float | None = None
@@ -44,9 +47,10 @@ class Reporting:
 
     def listen_to(self, participant: Participant, chat: Chat) -> None:
         """Take what somebody answers to the messages that he gets."""
-        chat.watch_fan_outs(partial(self._answered, participant))
-        chat.on_delivered = partial(self._delivered, participant)
-        chat.on_failure = partial(self.failed, participant)
+        answers = _Answers(self, participant)
+        chat.watch_fan_outs(answers.answered)
+        chat.on_delivered = answers.delivered
+        chat.on_failure = answers.failed
 
     def add(
         self,
@@ -100,21 +104,14 @@ class Reporting:
         self._fates.failed(identifier, recipient, status, reason, trio.current_time())
         self._keep_time()
 
-    def _answered(
-        self, recipient: Participant, identifier: bytes, status: int, reason: str
-    ) -> None:
-        if status == 200:
-            self._delivered(recipient, identifier)
-        else:
-            self.failed(recipient, identifier, status, reason)
-
-    def _delivered(self, recipient: Participant, identifier: bytes) -> None:
+    def delivered(self, recipient: Participant, identifier: bytes) -> None:
+        """Take it that somebody has a message."""
         self._fates.delivered(identifier, recipient)
         self._keep_time()
 
     def _hears(self, participant: Participant) -> bool:
         chat = self._listeners.get(participant)
-        return chat is not None and chat.link is not None and not chat.is_held
+        return chat is not None and not chat.is_over and not chat.is_held
 
     def _tell(
         self, sender: Participant, receipt: Receipt, status: int, comment: str | None
@@ -126,23 +123,29 @@ class Reporting:
 
     # Before the answer
 
-    def hold_back(self, sender: Participant) -> None:
-        """Report nothing to somebody before `release`: his messages are not answered yet.
+    def hold_back(self, sender: Participant) -> HeldReports:
+        """Report nothing to somebody before `release`: some messages of his are not answered yet.
 
-        COMPAT: deployed clients take a REPORT that comes before the response for an odd one.
+        Returns what is to be released. Of several it is either the oldest or, before anything else
+        happens, the latest. COMPAT: deployed clients take a REPORT that comes before the response
+        for an odd one.
         """
-        self._unanswered.setdefault(sender, deque()).append([])
+        held: HeldReports = []
+        self._unanswered.setdefault(sender, deque()).append(held)
+        return held
 
-    def release(self, sender: Participant) -> None:
-        """Send what the oldest `hold_back` of this sender has held: he has his answer."""
-        unanswered = self._unanswered.get(sender)
-        if unanswered is None:
-            return
-        reports = unanswered.popleft()
+    def release(self, sender: Participant, held: HeldReports) -> None:
+        """Send what was held back: those messages have their answers."""
+        unanswered = self._unanswered[sender]
+        if unanswered[-1] is held:
+            unanswered.pop()
+        else:
+            assert unanswered[0] is held, "messages are answered in their order"
+            unanswered.popleft()
         if not unanswered:
             del self._unanswered[sender]
         if (chat := self._chats.get(sender)) is not None:
-            for receipt, status, comment in reports:
+            for receipt, status, comment in held:
                 chat.report(receipt, status, comment)
 
     def _keep_time(self) -> None:
@@ -155,3 +158,25 @@ class Reporting:
         self._alarm_at = None
         self._fates.handle_deadline(now)
         self._keep_time()
+
+
+class _Answers:
+    """What one recipient answers. Small, as there is one for everybody who is in a room."""
+
+    __slots__ = ("_recipient", "_reporting")
+
+    def __init__(self, reporting: Reporting, recipient: Participant) -> None:
+        self._reporting = reporting
+        self._recipient = recipient
+
+    def answered(self, identifier: bytes, status: int, reason: str) -> None:
+        if status == _OK:
+            self.delivered(identifier)
+        else:
+            self.failed(identifier, status, reason)
+
+    def delivered(self, identifier: bytes) -> None:
+        self._reporting.delivered(self._recipient, identifier)
+
+    def failed(self, identifier: bytes, status: int, reason: str) -> None:
+        self._reporting.failed(self._recipient, identifier, status, reason)

@@ -11,13 +11,15 @@ all this right, as most have, is passed on as the very bytes that came.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sylk.payload.cpim import Address, CpimMessage, Envelope
-from sylk.payload.cpim_envelope import line_uri, render_envelope
+from sylk.errors import RemoteProtocolError
+from sylk.payload.cpim import Address, CpimMessage, Envelope, split_envelope
+from sylk.payload.cpim_envelope import line_uri, render_envelope, wrapped_content_type
 from sylk_conference.addressing import Addressing
 from sylk_conference.alternatives import PLAIN, text_alternative
 from sylk_conference.audience import Audience, takes
 from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.content import Refusal, check, check_content
+from sylk_conference.display_names import shown_name
 from sylk_conference.nicknames import Nicknames
 from sylk_conference.people import Arrival, Participant, People, User, comparable, key_of
 from sylk_conference.policy import Asker, RoomPolicy
@@ -87,34 +89,57 @@ class Room:
         self._audience.changed()
         return participant
 
-    def leave(self, participant: Participant) -> None:
-        """Let somebody out; nothing happens when he is gone already."""
-        if participant in participant.user.participants:
-            self.nicknames.leave(participant.key, participant.address)
-            self.people.leave(participant)
-            self._audience.changed()
+    def leave(self, participant: Participant) -> list[User]:
+        """Let somebody out; nothing happens when he is gone already.
+
+        Returns who of those who are here is called otherwise from now on, see `rename`.
+        """
+        user = participant.user
+        if participant not in user.participants:
+            return []
+        nickname = user.nickname
+        self.nicknames.leave(user.key, participant.address)
+        self.people.leave(participant)
+        self._audience.changed()
+        if user.participants:
+            self._rename(user)
+            return [user]
+        return self._rename_namesakes(nickname)
 
     def give_roles(self, user: User) -> None:
         """Let somebody be what the policy says that he is."""
         is_moderator = any(self.policy.is_moderator(asker_of(one)) for one in user.participants)
         user.roles = MODERATOR if is_moderator else PARTICIPANT
 
-    def rename(self, participant: Participant, nickname: str) -> None:
+    def rename(self, participant: Participant, nickname: str) -> list[User]:
         """Give somebody a nickname on all his clients, or with an empty one take it away.
 
-        Raises Refusal: 403 where there are none, 424 and 425 as RFC 7701 section 7.1 has it.
+        Returns who is called otherwise from now on: he, and those whose display name passes for
+        the nickname, which is not shown while he has it. Raises Refusal: 403 where there are none,
+        424 and 425 as RFC 7701 section 7.1 has it.
         """
         user = participant.user
         check(self.policy.may_have_nickname())
+        before = user.nickname
         if nickname:
             self.nicknames.reserve(user.key, nickname)
         else:
             self.nicknames.release(user.key)
         self._rename(user)
+        others = self._rename_namesakes(before, user.nickname)
+        return [user, *(other for other in others if other is not user)]
+
+    def _rename_namesakes(self, *nicknames: str) -> list[User]:
+        keys = {key for nickname in nicknames for key in self.nicknames.namesakes(nickname)}
+        users = [user for key in keys if (user := self.people.get(key)) is not None]
+        for user in users:
+            self._rename(user)
+        return users
 
     def _rename(self, user: User) -> None:
         nicknames = self.nicknames
-        self.people.rename(user, nicknames.nickname_of(user.key), nicknames.name_of(user.key))
+        name = shown_name(nicknames.name_of(user.key))
+        self.people.rename(user, nicknames.nickname_of(user.key), name)
 
     def _find_nickname(self, nickname: str) -> User | None:
         key = self.nicknames.owner_of(nickname)
@@ -200,11 +225,14 @@ class Room:
         left_out = [one for one in deaf if one in others]
         if not left_out:
             return
-        delivery.recipients = [one for one in others if one not in left_out]
+        delivery.recipients = got = [one for one in others if one not in left_out]
         if whole and (text := _in_plain_text(delivery.body)) is not None:
             readers = [one for one in left_out if takes(one, PLAIN)]
             delivery.alternative = Delivery(text, readers, delivery.is_private) if readers else None
-        if not delivery.recipients and delivery.alternative is None:
+            got = got + readers
+        # His own clients are there to show what the others got.
+        meant = [one for one in others if one.user is not sender.user] or others
+        if not any(one in got for one in meant):
             raise Refusal("nobody here takes this type", _UNSUPPORTED, as_report=True)
 
 
@@ -213,6 +241,19 @@ def _in_plain_text(body: bytes) -> bytes | None:
     message = CpimMessage.parse(body)
     text = text_alternative(message.content_type, message.content)
     return None if text is None else body[: body.index(b"\r\n\r\n") + 4] + text
+
+
+def version_for(participant: Participant, body: bytes) -> bytes | None:
+    """Return a message/cpim as somebody's client takes it: as it is, or its text, or None."""
+    if not participant.accepts:
+        return body
+    try:
+        content_type = wrapped_content_type(body, split_envelope(body).header_end)
+        if takes(participant, content_type.decode("utf-8", "replace")):
+            return body
+        return _in_plain_text(body) if takes(participant, PLAIN) else None
+    except RemoteProtocolError:
+        return None
 
 
 def asker_of(participant: Participant) -> Asker:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from sylk_conference.history import HistoryStore, Record, Visit
 from sylk_conference.people import Participant
-from sylk_conference.room import Delivery, Room, asker_of
+from sylk_conference.room import Delivery, Room, asker_of, version_for
 
 _PASSING = (b"application/im-iscomposing+xml", b"message/imdn+xml")
 """Types that mean nothing later."""
@@ -74,7 +74,8 @@ class RoomHistory:
             missed=settings.history_since_left,
             attended=settings.history_visible_to == "present",
         )
-        return [record.body for record in records]
+        versions = (version_for(participant, record.body) for record in records)
+        return [body for body in versions if body is not None]
 
     async def latest(
         self, participant: Participant, count: int, before: int | None = None

@@ -10,7 +10,7 @@ from functools import partial
 
 from sylk.payload.cpim import Address
 from sylk.session import Call
-from sylk.settings import AddressSettings
+from sylk.settings import AddressSettings, address_uri
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import comparable, key_of
 from sylk_conference.policy import RoomPolicy
@@ -117,7 +117,7 @@ class Rooms:
     def open_permanent(self) -> None:
         """Open the rooms that are always open."""
         for key, settings in self.settings.own.items():
-            address = Address(f"sip:{key}", ROOM_NAME)
+            address = Address(address_uri(key), ROOM_NAME)
             if settings.permanent and self.get(address) is None:
                 self.open(address)
 

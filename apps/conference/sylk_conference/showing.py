@@ -1,6 +1,6 @@
 """Earlier messages are sent to one participant, as fast as he reads them and no faster."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sylk.session import Broadcast, Chat
 
@@ -8,15 +8,19 @@ SLICE = 128 * 1024
 """Bytes that are sent before it is waited for the reader."""
 
 
-async def show(chat: Chat, bodies: Iterable[bytes]) -> None:
-    """Send message/cpim bodies in their order; one who holds the chat, or is gone, gets none."""
-    size, broadcast = 0, Broadcast()
-    for body in bodies:
-        broadcast.add(body)
-        size += len(body)
-        if size >= SLICE:
-            broadcast.send_to([chat])
-            size, broadcast = 0, Broadcast()
-            await chat.wait_drained()
-    if len(broadcast):
+async def show(chat: Chat, bodies: Sequence[bytes]) -> Sequence[bytes]:
+    """Send message/cpim bodies in their order.
+
+    Returns those that were not sent because the reader holds the chat.
+    """
+    sent = 0
+    while sent < len(bodies) and not chat.is_held and not chat.is_over:
+        size, broadcast = 0, Broadcast()
+        while sent < len(bodies) and size < SLICE:
+            broadcast.add(bodies[sent])
+            size += len(bodies[sent])
+            sent += 1
         broadcast.send_to([chat])
+        if size >= SLICE:
+            await chat.wait_drained()
+    return bodies[sent:]

@@ -29,6 +29,7 @@ from sylk_conference.moderation import Moderation
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Participant
 from sylk_conference.policy import Denial
+from sylk_conference.reporting import HeldReports
 from sylk_conference.room import NOTIFICATION, Delivery, asker_of
 from sylk_conference.showing import show
 
@@ -37,10 +38,24 @@ PACE_LIMIT = 1.0
 
 _PAUSE_STEP = 0.25  # seconds, after which it is looked whether who talks too fast is still here
 _OK = 200
+_COMPOSING = b"application/im-iscomposing+xml"
 
 
 class Switch:
     """What becomes of the messages of one participant."""
+
+    __slots__ = (
+        "_asked_history",
+        "_asker",
+        "_bucket",
+        "_chat",
+        "_large",
+        "_logger",
+        "_open_room",
+        "_participant",
+        "_pause_until",
+        "_shown_from",
+    )
 
     def __init__(
         self,
@@ -85,7 +100,9 @@ class Switch:
                 whole = []
                 self._rename(each)
         self._switch(whole, denial)
-        self._pause_until = now + policy.pace(self._bucket, len(batch), now)
+        # Of a large message its end counts alone, and not each piece.
+        count = sum(not isinstance(one, MessagePiece) or one.is_complete for one in batch)
+        self._pause_until = now + policy.pace(self._bucket, count, now)
 
     def _participant_may_speak(self, may_speak: bool) -> None:
         """Let those who watch the room know that the time of a mute is over, or goes on."""
@@ -107,9 +124,11 @@ class Switch:
         if self._asked_history:
             await self._show_history()
         await open_room.history.wait_for_room()
-        # An Event that tells of the end would be another object for each chat.
-        while not self._chat.is_over and trio.current_time() < self._pause_until:  # noqa: ASYNC110
+        while self._is_pausing():  # noqa: ASYNC110 - an Event would be one object more for each chat
             await trio.sleep(min(_PAUSE_STEP, self._pause_until - trio.current_time()))
+
+    def _is_pausing(self) -> bool:
+        return not self._chat.is_over and trio.current_time() < self._pause_until
 
     def close(self) -> None:
         """Give up what is not whole: the sender has gone."""
@@ -126,8 +145,7 @@ class Switch:
         said: list[Delivery] = []
         broadcast = Broadcast()
         is_kept = open_room.history.is_kept
-        if is_kept:
-            open_room.reporting.hold_back(sender)
+        held = open_room.reporting.hold_back(sender) if is_kept else None
         for message in batch:
             try:
                 delivery = open_room.room.post(sender, message.body, message.envelope, now)
@@ -155,22 +173,22 @@ class Switch:
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
         open_room.messages += len(said)
-        answer = partial(self._answer, accepted, asked, is_held_back=is_kept)
+        answer = partial(self._answer, accepted, asked, held)
         if is_kept:
             open_room.history.add(sender, said, answer)
         else:
             answer()
 
     def _answer(
-        self, accepted: list[ChatMessage], asked: list[ChatMessage], *, is_held_back: bool
+        self, accepted: list[ChatMessage], asked: list[ChatMessage], held: HeldReports | None
     ) -> None:
         chat = self._chat
         if not chat.is_over:
             chat.accept(accepted)
             if asked:
                 chat.accept(asked, report=False)
-        if is_held_back:
-            self._open_room.reporting.release(self._participant)
+        if held is not None:
+            self._open_room.reporting.release(self._participant, held)
 
     def _obey(self, message: ChatMessage) -> None:
         """Carry out a command; what is refused gets a 200, and a REPORT that says why."""
@@ -205,13 +223,14 @@ class Switch:
     def _rename(self, request: NicknameRequest) -> None:
         """Answer a NICKNAME (RFC 7701 section 7.1)."""
         try:
-            self._open_room.room.rename(self._participant, request.nickname)
+            renamed = self._open_room.room.rename(self._participant, request.nickname)
         except RemoteProtocolError as error:
             self._logger.info("refused a nickname of %s: %s", self._chat.remote.uri, error)
             self._chat.answer_nickname(request, error.status)
             return
         self._chat.answer_nickname(request, _OK)
-        self._open_room.changed(self._participant.user)
+        for user in renamed:
+            self._open_room.changed(user)
 
     def _gather(self, delivery: Delivery, message: ChatMessage) -> bool:
         """Let a notification wait for others, in a large room; tells whether it does."""
@@ -225,11 +244,15 @@ class Switch:
 
     def _add(self, broadcast: Broadcast, delivery: Delivery, receipt: Receipt) -> bool:
         """Add a message; returns whether its success is reported later."""
-        open_room, recipients = self._open_room, delivery.recipients
-        if open_room.missed:
-            open_room.keep_for_absent(delivery.body, self._participant, recipients)
-        reporting = open_room.reporting
+        self._keep_for_absent(delivery)
+        reporting, recipients = self._open_room.reporting, delivery.recipients
         return reporting.add(broadcast, delivery.body, self._participant, receipt, recipients)
+
+    def _keep_for_absent(self, delivery: Delivery) -> None:
+        # That somebody was typing means nothing when they come back.
+        if self._open_room.missed and not delivery.content_type.lower().startswith(_COMPOSING):
+            recipients = delivery.recipients
+            self._open_room.keep_for_absent(delivery.body, self._participant, recipients)
 
     def _send_to_some(self, delivery: Delivery, receipt: Receipt) -> bool:
         """Send a message to some, or to others what they get in its place.
@@ -242,13 +265,14 @@ class Switch:
             broadcast = Broadcast()
             is_asked = self._add(broadcast, delivery, receipt)
             self._open_room.whisper(broadcast, delivery.recipients or ())
-        if alternative is not None and alternative.recipients:
+        if alternative is not None and (readers := alternative.recipients):
             broadcast = Broadcast()
             if delivery.recipients:
                 broadcast.add(alternative.body)
+                self._keep_for_absent(alternative)
             else:
                 is_asked = self._add(broadcast, alternative, receipt)
-            self._open_room.whisper(broadcast, alternative.recipients)
+            self._open_room.whisper(broadcast, readers)
         return is_asked
 
     def _pass_on(self, piece: MessagePiece, denial: Denial | None) -> None:

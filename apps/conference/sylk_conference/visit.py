@@ -2,7 +2,6 @@
 
 import math
 from datetime import UTC, datetime
-from functools import partial
 
 import trio
 
@@ -20,6 +19,8 @@ _FAILURE = 400
 
 class Visit:
     """What happens between one participant and the room."""
+
+    __slots__ = ("_chat", "_logger", "_open_room", "_participant", "_recorded")
 
     def __init__(
         self, open_room: OpenRoom, chat: Chat, arrival: Arrival, logger: ApplicationLogger
@@ -40,7 +41,7 @@ class Visit:
             takes_private=peer is None or peer.takes_private_messages,
         )
         open_room.enter(participant, chat)
-        chat.on_hold_changed = partial(open_room.hold, participant)
+        chat.on_hold_changed = self._hold
         self._recorded = open_room.history.enter(participant)
         logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
 
@@ -49,13 +50,20 @@ class Visit:
         open_room, participant, chat = self._open_room, self._participant, self._chat
         switch = Switch(open_room, participant, chat, self._logger)
         try:
-            await self._greet()
+            with trio.CancelScope() as greeting:
+                # Who hangs up before he has seen what was said leaves at once.
+                chat.on_over = greeting.cancel
+                await self._greet()
+            chat.on_over = None
             async for batch in chat.batches_with_pieces():
                 switch.take(batch)
                 await switch.keep_pace()
         finally:
             switch.close()
             self._leave()
+
+    def _hold(self, held: bool) -> None:
+        self._open_room.hold(self._participant, held)
 
     # Coming and going
 
@@ -69,9 +77,8 @@ class Visit:
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
-        await show(chat, await history.replay(participant, self._recorded))
-        if not chat.is_held:
-            open_room.resume(participant)
+        rest = await show(chat, await history.replay(participant, self._recorded))
+        open_room.catch_up(participant, rest)
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat

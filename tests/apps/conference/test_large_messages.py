@@ -68,13 +68,19 @@ async def test_what_came_in_one_chunk_leaves_in_one() -> None:
             await caller.hear_notice()
         await alice.hear_notice()
         body = body_of(alice, 700 * KIB)
-        assert await alice.send(body) == 200
-        for caller in (bob, carol):
+
+        async def listen(caller: Caller) -> None:
             received, frames = await collect(caller)
             assert content_of(received) == content_of(body)
             assert [frame.flag for frame in frames] == ["$"]
             assert frames[0].headers["Byte-Range"] == f"1-*/{len(received)}"
             assert frames[0].headers["Failure-Report"] == "partial"
+
+        # Who does not read for long is left out.
+        async with trio.open_nursery() as nursery:
+            for caller in (bob, carol):
+                nursery.start_soon(listen, caller)
+            assert await alice.send(body) == 200
 
 
 async def test_chunks_leave_as_chunks_and_a_short_message_goes_between_them() -> None:

@@ -20,3 +20,14 @@ def test_the_latest_that_fit_are_kept_in_their_order(
     assert lost == len(bodies) - kept
     assert missed.take() == []
     assert missed.lost == 0
+
+
+def test_what_was_said_earlier_comes_first_and_goes_first() -> None:
+    missed = Missed(3, 100)
+    missed.add(b"live")
+    missed.precede([b"one", b"two", b"three"])
+    assert missed.take() == [b"one", b"two", b"three", b"live"]
+    missed.precede([b"one", b"two", b"three"])
+    missed.add(b"live")
+    assert missed.lost == 1
+    assert missed.take() == [b"two", b"three", b"live"]

@@ -76,7 +76,7 @@ async def test_half_of_a_room_that_is_slow_slows_its_speakers_and_no_more() -> N
                     for number in range(count):
                         assert (await caller.hear()).text == f"{number} {line}"
 
-                for number in range(count):
-                    await chat.send(f"{number} {line}", "text/plain; charset=utf-8")
                 for caller in (bob, carol):
                     nursery.start_soon(listen, caller)
+                for number in range(count):
+                    await chat.send(f"{number} {line}", "text/plain; charset=utf-8")

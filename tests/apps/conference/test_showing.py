@@ -14,7 +14,8 @@ async def test_much_is_shown_in_order_and_nobody_is_let_go_for_it() -> None:
 
     async def tell(invitation: Invitation) -> None:
         async with invitation.accept() as chat:
-            await show(chat, (wrap("a@b", "c@d", b"%d " % n + text) for n in range(count)))
+            bodies = [wrap("a@b", "c@d", b"%d " % n + text) for n in range(count)]
+            assert not await show(chat, bodies)
             done.set()
             async for _ in chat:
                 pass

@@ -1,5 +1,7 @@
 """Subscriptions to conference-info, over real sockets and against the schema."""
 
+from contextlib import AsyncExitStack
+
 import trio
 
 from sylk.payload.conference_info import EndpointStatus, State
@@ -61,23 +63,22 @@ async def test_a_hundred_joins_are_a_few_documents_and_the_last_state_arrives() 
     async with (
         running_server() as server,
         Subscriber(server) as watcher,
-        trio.open_nursery() as nursery,
+        AsyncExitStack() as stack,
     ):
         callers = [Caller(server, f"user{number}", transport="tcp") for number in range(people)]
-        async with callers[0]:
-            await callers[0].join()
-            assert (await watcher.subscribe()).status == 200
+        for caller in callers:
+            await stack.enter_async_context(caller)
+        await callers[0].join()
+        assert (await watcher.subscribe()).status == 200
+        async with trio.open_nursery() as nursery:
             for caller in callers[1:]:
-                await caller.sip.open()
                 nursery.start_soon(caller.join)
-            count = 0
-            while watcher.held is None or len(watcher.held.users) < people:
-                await watcher.document()
-                count += 1
-            assert count < people / 3
-            assert set(users_of(watcher.held)) == {caller.user for caller in callers}
-            for caller in callers[1:]:
-                caller.close()
+        count = 0
+        while watcher.held is None or len(watcher.held.users) < people:
+            await watcher.document()
+            count += 1
+        assert count < people / 3
+        assert set(users_of(watcher.held)) == {caller.user for caller in callers}
 
 
 async def test_a_refresh_and_the_end_of_a_subscription() -> None:

@@ -3,6 +3,7 @@
 from sylk_conference import Conference
 
 from sylk.server import Server
+from tests.end_to_end.wire_msrp import render_frame
 from tests.peers import (
     Caller,
     assert_nothing_left,
@@ -37,3 +38,16 @@ def said(sender: Caller, text: str) -> tuple[str, str]:
 async def hears(caller: Caller) -> tuple[str, str]:
     heard = await caller.hear()
     return heard.sender, heard.text
+
+
+def nickname_frame(caller: Caller, value: str) -> bytes:
+    """Return a NICKNAME with this value of Use-Nickname, as it stands on the wire."""
+    headers = [f"Use-Nickname: {value}"]
+    return render_frame("NICKNAME", caller.remote_path, caller.path, headers)
+
+
+async def call_oneself(caller: Caller, value: str) -> int:
+    """Ask for a nickname and return the status of the answer."""
+    frame = nickname_frame(caller, value)
+    await caller.msrp.send(frame)
+    return (await caller.answer_to(frame)).status

@@ -32,8 +32,14 @@ class Visit:
     who is here with another client."""
     until: int | None = None
     """The last sequence number before this visit; None until it is on disk."""
-    begun: trio.Event = field(default_factory=trio.Event)
-    """Set once the beginning is on disk, or will not be soon."""
+    begun: trio.Event | None = field(default_factory=trio.Event)
+    """Set, and None from then on, once the beginning is on disk, or will not be soon."""
+
+    def begin(self) -> None:
+        """Take it that the beginning is on disk, or will not be soon."""
+        if self.begun is not None:
+            self.begun.set()
+            self.begun = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,7 @@ class HistoryStore:
         """Take it that a user has come into a room with one more session."""
         visit = Visit(room, user)
         self._present[visit] = None
-        self._add_visit(Enter(visit, self._clock()), visit.begun.set)
+        self._add_visit(Enter(visit, self._clock()), visit.begin)
         return visit
 
     def leave(self, visit: Visit) -> None:
@@ -140,7 +140,8 @@ class HistoryStore:
         before, all since then, `missed` at most. With `attended`, only what was said while the same
         user was here.
         """
-        await visit.begun.wait()
+        if visit.begun is not None:
+            await visit.begun.wait()
         before = None if visit.until is None else visit.until + 1
         since = None
         if missed and visit.since is not None:
@@ -169,13 +170,18 @@ class HistoryStore:
                     read, abandon_on_cancel=True, limiter=self._reading
                 )
         except trio.TooSlowError:
-            self._complain("history cannot be read: the disk does not answer")
+            self._complain_of_reading("the disk does not answer")
         except _DISK_ERRORS as error:
-            self._complain(f"history cannot be read: {error}")
+            self._complain_of_reading(str(error))
             if is_damage(error):
                 self._suspect = True
                 self._work.set()
         return []
+
+    def _complain_of_reading(self, reason: str) -> None:
+        # While nothing can be written either, that has been said.
+        if self.is_on:
+            self._complain(f"history cannot be read: {reason}")
 
     # Writing
 
