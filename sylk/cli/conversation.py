@@ -183,7 +183,8 @@ class Conversation:
                 case None:
                     pass
         if self._front_end.shows_own and not self._is_done and self._was_left_politely:
-            self._notice("The other side has left.")
+            why = self._chat.call.reason.removeprefix("BYE")
+            self._notice(f"The other side has left{why or '.'}")
         scope.cancel()
 
     def _show_said(self, said: Said) -> None:

@@ -171,7 +171,7 @@ class SmallFocus(Application):
         if accepted.method == "BYE":
             for chat in list(self.chats):
                 if chat.remote.uri.partition(";")[0] == target.partition(";")[0]:
-                    chat.call.hang_up("put out")
+                    chat.call.hang_up("put out", 200)
             accepted.finish(200, "OK")
             return
         accepted.progress(180, "Ringing")

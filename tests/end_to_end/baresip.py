@@ -11,6 +11,7 @@ from tests.end_to_end.foreign import ForeignProgram, free_port
 from tests.end_to_end.programs import program
 from tests.end_to_end.server import HOST
 from tests.end_to_end.tls_setup import make_certificate
+from tests.payload.documents import assert_valid
 
 CONFIGURATION = Path(__file__).parent / "baresip" / "config"
 MODULES = ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules")
@@ -73,6 +74,14 @@ class Baresip:
         """Return each message on the wire whose first line begins so, as far as its body."""
         pattern = rf"^\w+ \S+ -> \S+\n({re.escape(start)}.*?\n)\r?\n"
         return re.findall(pattern, self.printed, re.DOTALL | re.MULTILINE)
+
+    def presences(self) -> list[bytes]:
+        """Return each presence document that it was told, which must be valid."""
+        found = re.findall(r"<\?xml.*?</presence>", self.printed, re.DOTALL)
+        documents = [document.encode() for document in found]
+        for document in documents:
+            assert_valid(document, "presence-all.xsd")
+        return documents
 
     def stop(self) -> None:
         """End it; it ends its subscriptions and calls."""

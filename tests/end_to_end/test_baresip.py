@@ -79,12 +79,18 @@ def test_it_hears_that_somebody_is_there_and_then_not(
     assert "Subscription-State: terminated;reason=timeout" in agent.messages("NOTIFY")[-1]
 
 
-def test_it_sees_that_a_room_is_closed_and_that_it_takes_no_page_message(
+def test_it_sees_whether_a_room_is_open_and_that_it_takes_no_page_message(
     server: RunningServer, tmp_path: Path
 ) -> None:
     contact = address(server, "lobby", "udp")
     with baresip(tmp_path, f"sip:alice@{HOST}", contacts=[contact]) as agent:
         agent.wait_for("<basic>closed</basic>")
+        with WireClient(server, "bob") as bob:
+            bob.join()
+            agent.wait_for("<basic>open</basic>")
+            bob.leave()
+        agent.wait_for("(?s)<basic>open</basic>.*<basic>closed</basic>")
+        assert len(agent.presences()) == 3
         agent.type("/message hello")
         agent.wait_for("\n 405 Method Not Allowed")
         (refusal,) = agent.messages("SIP/2.0 405")

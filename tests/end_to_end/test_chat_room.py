@@ -64,8 +64,8 @@ def test_two_at_terminals(server: RunningServer) -> None:
         alice.printed.wait_for(r"\* dora@127.0.0.1 is in")
         alice.type("/kick Bob\r")
         alice.printed.wait_for(r"\* bob-\w+@127.0.0.1 is out")
-        bob.printed.wait_for("the session ended: the other side left")
-        assert bob.wait() == 3
+        bob.printed.wait_for("The other side has left: put out")
+        assert bob.wait() == 0
         alice.type("/quit\r")
         assert alice.wait() == 0
         assert alice.modes() == alice.modes_before

@@ -1,7 +1,7 @@
 """Messages, names and room addresses that ended rooms elsewhere, and spoilt logs and documents.
 
-Each test runs in a room in which two others chat: every message of theirs must arrive in order, see
-`undisturbed`.
+All tests run in a room in which two others chat: every message of theirs must arrive in order, see
+`undisturbed`, and at the end the log must have nothing but lines of the server.
 """
 
 import re
@@ -113,7 +113,7 @@ def check_log(server: RunningServer, since: int) -> None:
         assert is_harmless(line), line
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(shared_server: RunningServer) -> Iterator[RunningServer]:
     since = len(shared_server.log_lines)
     with undisturbed_chat(shared_server):

@@ -31,6 +31,16 @@ class _Sending:
 class LargeMessages:
     """Those of one session, each from its first piece to its end."""
 
+    __slots__ = (
+        "_chat",
+        "_find_chats",
+        "_passages",
+        "_reporting",
+        "_room",
+        "_sender",
+        "_sendings",
+    )
+
     def __init__(
         self,
         room: Room,

@@ -16,6 +16,9 @@ HeldReports = list[tuple[Receipt, int, str | None]]
 """Reports that wait for the answers to messages: receipt, status and comment of each."""
 
 
+_OK = 200
+
+
 class Reporting:
     """What happens to the messages of a room behind the switch, and who is told."""
 
@@ -44,10 +47,10 @@ class Reporting:
 
     def listen_to(self, participant: Participant, chat: Chat) -> None:
         """Take what somebody answers to the messages that he gets."""
-        ear = _Ear(self, participant)
-        chat.watch_fan_outs(ear.answered)
-        chat.on_delivered = ear.delivered
-        chat.on_failure = ear.failed
+        answers = _Answers(self, participant)
+        chat.watch_fan_outs(answers.answered)
+        chat.on_delivered = answers.delivered
+        chat.on_failure = answers.failed
 
     def add(
         self,
@@ -102,7 +105,7 @@ class Reporting:
         self._keep_time()
 
     def delivered(self, recipient: Participant, identifier: bytes) -> None:
-        """Take it that a message has reached somebody."""
+        """Take it that somebody has a message."""
         self._fates.delivered(identifier, recipient)
         self._keep_time()
 
@@ -157,8 +160,8 @@ class Reporting:
         self._keep_time()
 
 
-class _Ear:
-    """Hears what one recipient answers: one small object, where three partials would be large."""
+class _Answers:
+    """What one recipient answers. Small, as there is one for everybody who is in a room."""
 
     __slots__ = ("_recipient", "_reporting")
 
@@ -167,7 +170,7 @@ class _Ear:
         self._recipient = recipient
 
     def answered(self, identifier: bytes, status: int, reason: str) -> None:
-        if status == 200:
+        if status == _OK:
             self.delivered(identifier)
         else:
             self.failed(identifier, status, reason)
@@ -175,5 +178,5 @@ class _Ear:
     def delivered(self, identifier: bytes) -> None:
         self._reporting.delivered(self._recipient, identifier)
 
-    def failed(self, identifier: bytes, status: int, reason: str = "") -> None:
+    def failed(self, identifier: bytes, status: int, reason: str) -> None:
         self._reporting.failed(self._recipient, identifier, status, reason)

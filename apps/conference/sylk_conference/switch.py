@@ -44,6 +44,19 @@ _COMPOSING = b"application/im-iscomposing+xml"
 class Switch:
     """What becomes of the messages of one participant."""
 
+    __slots__ = (
+        "_asked_history",
+        "_asker",
+        "_bucket",
+        "_chat",
+        "_large",
+        "_logger",
+        "_open_room",
+        "_participant",
+        "_pause_until",
+        "_shown_from",
+    )
+
     def __init__(
         self,
         open_room: OpenRoom,
@@ -159,6 +172,7 @@ class Switch:
             (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
+        open_room.messages += len(said)
         answer = partial(self._answer, accepted, asked, held)
         if is_kept:
             open_room.history.add(sender, said, answer)

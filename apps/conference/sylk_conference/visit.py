@@ -2,7 +2,6 @@
 
 import math
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 
 import trio
@@ -21,6 +20,8 @@ _FAILURE = 400
 
 class Visit:
     """What happens between one participant and the room."""
+
+    __slots__ = ("_chat", "_logger", "_open_room", "_participant", "_recorded")
 
     def __init__(
         self, open_room: OpenRoom, chat: Chat, arrival: Arrival, logger: ApplicationLogger
@@ -41,7 +42,7 @@ class Visit:
             takes_private=peer is None or peer.takes_private_messages,
         )
         open_room.enter(participant, chat)
-        chat.on_hold_changed = partial(open_room.hold, participant)
+        chat.on_hold_changed = self._hold
         self._recorded = open_room.history.enter(participant)
         logger.info("%s joined %s (%d sessions)", chat.remote.uri, room.address.uri, len(chats))
 
@@ -61,6 +62,9 @@ class Visit:
         finally:
             switch.close()
             self._leave()
+
+    def _hold(self, held: bool) -> None:
+        self._open_room.hold(self._participant, held)
 
     # Coming and going
 

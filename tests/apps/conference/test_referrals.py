@@ -1,8 +1,6 @@
 """REFER to rooms: who is called, who is put out, who may, and what the referrer is told of it."""
 
 import pytest
-import trio
-import trio.testing
 from sylk_conference import Conference
 from sylk_conference.settings import ConferenceSettings
 from trio.testing import MockClock
@@ -10,7 +8,7 @@ from trio.testing import MockClock
 from sylk.server import Server
 from tests.apps.conference.invited import Invited, outcome, refer, told
 from tests.apps.conference.visits import assert_all_is_gone, enter, hears, said
-from tests.peers import DOMAIN, HOST, PATIENCE, Caller, chat_offer, running_server
+from tests.peers import DOMAIN, HOST, Caller, chat_offer, running_server
 
 OK = ["100 Trying", "200 OK"]
 
@@ -359,79 +357,6 @@ async def test_who_is_alone_is_not_called_into_an_empty_room() -> None:
         await assert_all_is_gone(server)
 
 
-async def test_one_puts_out_his_own_clients() -> None:
-    async with (
-        running_server() as server,
-        Caller(server, "alice") as phone,
-        Caller(server, "alice") as tablet,
-        Caller(server, "bob") as bob,
-        Caller(server, "alice") as desk,
-    ):
-        for caller in (phone, tablet, bob):
-            await enter(caller)
-        assert await refer(desk, f"<sip:alice@{DOMAIN}>;method=BYE") == 202
-        assert await outcome(desk) == OK
-        for caller in (phone, tablet):
-            bye = await caller.await_bye()
-            assert bye["Reason"] == f'SIP;cause=403;text="Removed by alice@{DOMAIN}"'
-        while "Removed" not in (notice := await phone.hear_notice()):
-            pass
-        assert notice == f"Removed by alice@{DOMAIN}"
-        with trio.fail_after(PATIENCE):
-            while await bob.hear_notice() != f"alice@{DOMAIN} has left the room":
-                pass
-        assert people_in(server) == 1
-
-
-async def test_somebody_else_is_put_out_with_all_his_clients() -> None:
-    async with (
-        running_server(application=lenient()) as server,
-        Caller(server, "alice", display_name=b"Alice") as alice,
-        Caller(server, "bob") as phone,
-        Caller(server, "bob") as tablet,
-        Caller(server, "bob") as late,
-    ):
-        for caller in (alice, phone, tablet):
-            await enter(caller)
-        # He is on his way in.
-        assert (await late.invite()).status == 200
-        await late.acknowledge()
-        assert await refer(alice, f"<sip:bob@{DOMAIN.upper()};transport=tcp>;method=bye") == 202
-        assert await outcome(alice) == OK
-        for caller in (phone, tablet, late):
-            reason = (await caller.await_bye())["Reason"]
-            assert reason == f'SIP;cause=403;text="Removed by Alice <alice@{DOMAIN}>"'
-        assert people_in(server) == 1
-        assert await refer(alice, f"<sip:bob@{DOMAIN}>;method=BYE") == 202
-        assert await outcome(alice) == ["100 Trying", "404 Not In The Room"]
-        assert (await alice.bye()).status == 200
-        await assert_all_is_gone(server)
-
-
-async def test_who_is_being_called_is_called_no_more_when_he_is_put_out() -> None:
-    async with (
-        running_server(application=lenient()) as server,
-        Caller(server, "alice") as alice,
-        Caller(server, "alice") as desk,
-        Caller(server, "alice") as other,
-        Invited(server) as bob,
-    ):
-        await enter(alice)
-        assert await refer(desk, f"<{bob.uri}>") == 202
-        await bob.await_invite()
-        await bob.reply("180 Ringing")
-        assert await told(desk) == ("100 Trying", "active")
-        assert await told(desk) == ("180 Ringing", "active")
-        assert await refer(other, f"<{bob.uri}>;method=BYE") == 202
-        assert await outcome(other) == OK
-        assert await outcome(desk) == [f"487 Removed by alice@{DOMAIN}"]
-        cancel = await bob.sip.request("CANCEL")
-        await bob.reply("200 OK", request=cancel)
-        await bob.reply("487 Request Terminated")
-        assert (await alice.bye()).status == 200
-        await assert_all_is_gone(server)
-
-
 async def test_who_may_invite_from_outside_has_nobody_called_into_a_closed_room() -> None:
     async with running_server(application=lenient()) as server, Caller(server) as alice:
         assert await refer(alice, f"<sip:bob@{HOST}:9>") == 202
@@ -471,88 +396,3 @@ async def test_a_name_forges_no_header() -> None:
         invite = await bob.await_invite()
         assert "X-Evil" not in {name for name, _ in invite.headers}
         assert invite["Referred-By"] == f"<sip:alice@{DOMAIN}>"
-
-
-async def test_one_person_is_not_called_again_and_again() -> None:
-    settings = {"Conference": {"max_calls_to_one": 2}}
-    async with (
-        running_server(settings) as server,
-        Caller(server) as alice,
-        Caller(server) as desk,
-        Invited(server) as bob,
-    ):
-        await enter(alice)
-        for _ in range(2):
-            assert await refer(desk, f"<{bob.uri}>") == 202
-            await bob.await_invite()
-            await bob.reply("603 Decline")
-            assert (await outcome(desk))[-1] == "603 Decline"
-        answer = await desk.ask("REFER", f"Refer-To: <{bob.uri};x=1>")
-        assert answer.status == 503
-        assert 590 <= int(answer["Retry-After"]) <= 600
-
-
-async def test_only_so_many_are_called_at_a_time() -> None:
-    settings = {"Conference": {"max_ringing": 1}}
-    async with (
-        running_server(settings) as server,
-        Caller(server) as alice,
-        Caller(server) as desk,
-        Invited(server) as bob,
-        Invited(server, "carol") as carol,
-    ):
-        await enter(alice)
-        assert await refer(desk, f"<{bob.uri}>") == 202
-        await bob.await_invite()
-        answer = await alice.ask("REFER", f"Refer-To: <{carol.uri}>")
-        assert (answer.status, answer["Retry-After"]) == (503, "10")
-        await bob.pick_up()
-        assert (await outcome(desk))[-1] == "200 OK"
-        assert await refer(alice, f"<{carol.uri}>") == 202
-        await carol.come()
-
-
-async def test_a_seat_is_kept_for_who_is_being_called() -> None:
-    settings = {"Conference": {"max_participants": 2}}
-    async with (
-        running_server(settings) as server,
-        Caller(server) as alice,
-        Caller(server) as desk,
-        Caller(server, "carol") as carol,
-        Invited(server) as bob,
-    ):
-        await enter(alice)
-        assert await refer(desk, f"<{bob.uri}>") == 202
-        await bob.await_invite()
-        assert (await carol.invite()).status == 486
-        await carol.acknowledge()
-        await bob.reply("486 Busy Here")
-        assert (await outcome(desk))[-1] == "486 Busy Here"
-        async with Caller(server, "dave") as dave:
-            await enter(dave)
-
-
-async def test_a_storm_of_referrals_makes_few_calls() -> None:
-    settings = {"Conference": {"max_ringing": 3}}
-    async with (
-        running_server(settings) as server,
-        Caller(server) as alice,
-        Caller(server, transport="tcp") as desk,
-        Invited(server) as bob,
-    ):
-        await enter(alice)
-        host = bob.uri.partition("@")[2]
-        requests = [desk.request("REFER", f"Refer-To: <sip:u{n}@{host}>") for n in range(30)]
-        # All of them at once, and each once more.
-        for request in requests * 2:
-            await desk.sip.send(request)
-        statuses = {202: 0, 503: 0}
-        for _ in requests:
-            statuses[(await desk.sip.response("REFER")).status] += 1
-        assert statuses[202] >= 3
-        assert sum(statuses.values()) == 30
-        called = {(await bob.sip.request("INVITE"))["To"] for _ in range(3)}
-        assert len(called) == 3
-        await trio.testing.wait_all_tasks_blocked()
-        assert server.endpoint.call_count == 4
-        assert (await alice.bye()).status == 200

@@ -59,3 +59,27 @@ async def test_what_nobody_wants_to_hear_of_is_not_followed() -> None:
     for _ in range(6):
         reporting.failed(bob, b"id", 413)
     assert alarm.count == 0
+
+
+async def test_what_is_answered_at_once_lets_out_no_report_of_what_is_not_answered_yet() -> None:
+    room = Room(Address("sip:lobby@example.com"))
+    alice = room.join(Address("sip:alice@example.com"))
+    others = [room.join(Address(f"sip:p{number}@example.com")) for number in range(2)]
+    reporting = Reporting("accepted", 30.0, {}, {}, Alarm().set)
+    first, second = make_receipt(), make_receipt()
+    of_the_disk = reporting.hold_back(alice)
+    reporting.follow(b"1", reporting.begin(alice, first, others))
+    reporting.failed(others[0], b"1", 413)
+    whispered = reporting.hold_back(alice)
+    reporting.follow(b"2", reporting.begin(alice, second, others))
+    reporting.failed(others[0], b"2", 415)
+    reporting.release(alice, whispered)
+    assert [receipt is second for receipt, _, _ in whispered] == [True]
+    # One more about the first waits with the others about it.
+    reporting.failed(others[1], b"1", 413)
+    assert [receipt is first for receipt, _, _ in of_the_disk] == [True, True]
+    later = reporting.hold_back(alice)
+    reporting.release(alice, of_the_disk)
+    reporting.failed(others[0], b"2", 413)
+    assert [(receipt is second, status) for receipt, status, _ in later] == [(True, 413)]
+    reporting.release(alice, later)

@@ -25,7 +25,7 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(STEPS, min_size=10, max_size=40),
     st.sampled_from(["participants", "moderators"]),

@@ -127,3 +127,26 @@ async def test_of_a_long_time_on_hold_the_latest_are_kept_and_the_rest_is_counte
         await alice.say("alone")
         await alice.bye()
         await assert_all_is_gone(server)
+
+
+async def test_on_hold_one_misses_what_he_can_take_and_no_signs_of_typing() -> None:
+    async with (
+        running_server() as server,
+        Caller(server, "alice") as alice,
+        Caller(server, "bob") as bob,
+        Caller(server, "carol") as carol,
+    ):
+        await enter(alice)
+        await enter(bob)
+        await enter_taking(carol, "text/plain")
+        await hold(carol, "inactive", 2)
+        await hold(bob, "inactive", 2)
+        typing = "application/im-iscomposing+xml"
+        assert await alice.send(wrap(alice.address, alice.room, b"<isComposing/>", typing)) == 200
+        assert (
+            await alice.send(wrap(alice.address, alice.room, b"<b>hello</b>", "text/html")) == 200
+        )
+        await hold(carol, "sendrecv", 3)
+        await hold(bob, "sendrecv", 3)
+        assert (await carol.hear()).text == "hello"
+        assert (await bob.hear()).text == "<b>hello</b>"
