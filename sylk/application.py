@@ -9,12 +9,14 @@ the settings. Only what is declared with `restart=False` ever changes in them, s
 that reads `self.settings` where it needs a value is up to date by itself.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from sylk.log import ApplicationLogger
+from sylk.room_status import RoomStatus
 from sylk.session.announcer import Announcer
 from sylk.session.invitation import Invitation
 from sylk.session.own_hosts import OwnHosts
@@ -96,6 +98,17 @@ class Application:
         """
         self.settings = settings
         self.address_settings = address_settings
+
+    def status(self) -> Mapping[str, float]:
+        """Return figures of its own for `sylk-server status` and the metrics, by plain names.
+
+        What only ever goes up has a name that ends in `_total`. Called in the loop; quick.
+        """
+        return {}
+
+    def rooms(self) -> Iterable[RoomStatus]:
+        """Return its rooms for `sylk-server rooms`; none here. Called in the loop; quick."""
+        return ()
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Answer an INVITE; here 488, since nothing is on offer."""

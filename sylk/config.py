@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sylk.errors import ConfigError
 from sylk.media_sections import MsrpSettings, RelaySection
-from sylk.sections import ServerSettings, SipSettings, TlsSettings
+from sylk.sections import MetricsSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.setting_types import near_miss
 from sylk.settings import Setting, settings_of
 from sylk.trace.settings import TraceSettings
@@ -44,6 +44,7 @@ SERVER_SECTIONS: SectionTypes = {
     RelaySection.section: RelaySection,
     TlsSettings.section: TlsSettings,
     TraceSettings.section: TraceSettings,
+    MetricsSettings.section: MetricsSettings,
 }
 
 _COMMENT = re.compile(r"(?:^|\s)[#;].*")

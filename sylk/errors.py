@@ -33,6 +33,20 @@ class TransportError(SylkError):
     """The network or the operating system let us down."""
 
 
+class ListenError(TransportError):
+    """A port cannot be listened on; `number` is the errno, for who knows a cure."""
+
+    def __init__(
+        self, transport: str, host: str, port: int, reason: object, number: int | None
+    ) -> None:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        super().__init__(f"cannot listen on {transport} {where}: {reason}")
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.number = number
+
+
 class SessionEnded(SylkError):
     """The session is over; `reason` says why, in words, and `status` in numbers if there is one."""
 

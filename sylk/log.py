@@ -13,6 +13,7 @@ wire (given as `extra={"detail": text}`), is indented behind a bar, so that no p
 for a line of the log.
 """
 
+import json
 import logging
 import queue
 import re
@@ -21,7 +22,8 @@ import time
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, TextIO
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
 
 # Lines that may wait for the disk; about a second of a very busy log.
 QUEUE_LIMIT = 20_000
@@ -37,6 +39,8 @@ _WRITE_INTERVAL = 0.02
 
 _PREFIX_WIDTH = 10  # columns, as wide as "conference"
 _SERVER_PREFIX = "sylk"
+_APPLICATIONS = "sylk.applications"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 # C0, DEL and C1 controls; line and paragraph separators; what turns the direction of text;
 # zero-width marks; and surrogates, which stand for bytes that were not UTF-8.
@@ -73,7 +77,7 @@ class ApplicationLogger(logging.LoggerAdapter[logging.Logger]):
     """The logger of one application: each of its lines carries the application's name."""
 
     def __init__(self, application: str) -> None:
-        super().__init__(logging.getLogger(f"sylk.applications.{application}"))
+        super().__init__(logging.getLogger(f"{_APPLICATIONS}.{application}"))
         self.application = application
 
     def process(
@@ -106,6 +110,34 @@ class LineFormatter(logging.Formatter):
             details += f"\n{record.stack_info}"
         details += getattr(record, "detail", "")
         return "\n".join([line, *(f"    | {escape(part)}" for part in _lines(details))])
+
+
+class JsonFormatter(logging.Formatter):
+    """Makes one JSON object, on one line, of a record; all of it is ASCII."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object: time in UTC, level, source, message, and what else there is."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        message = record.getMessage()
+        values: dict[str, object] = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "source": getattr(record, "application", _SERVER_PREFIX),
+            "logger": record.name,
+            "call_id": _call_id.get() or None,
+            "message": message[:LINE_LIMIT],
+            "cut": max(len(message) - LINE_LIMIT, 0) or None,
+            "detail": getattr(record, "detail", None),
+            "exception": self.formatException(record.exc_info) if record.exc_info else None,
+        }
+        return json.dumps({name: value for name, value in values.items() if value is not None})
+
+
+LogFormat = Literal["text", "json"]
+
+
+def _formatter(log_format: LogFormat) -> logging.Formatter:
+    return JsonFormatter() if log_format == "json" else LineFormatter()
 
 
 def _lines(text: str) -> list[str]:
@@ -179,9 +211,29 @@ def set_log_level(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
+def set_application_log_level(application: str, level: str | None) -> None:
+    """Log what this application says at `level` or above; None: as all others."""
+    named = logging.getLogger(f"{_APPLICATIONS}.{application}")
+    named.setLevel(logging.NOTSET if level is None else level.upper())
+
+
+def log_level() -> str:
+    """Return the level from which on is logged, as the settings write it."""
+    return logging.getLevelName(logging.getLogger().level).lower()
+
+
+def application_log_level(application: str) -> str | None:
+    """Return the level of an application that has one of its own."""
+    level = logging.getLogger(f"{_APPLICATIONS}.{application}").level
+    return None if level == logging.NOTSET else logging.getLevelName(level).lower()
+
+
 @contextmanager
 def configure_logging(
-    level: str, stream: TextIO, queue_limit: int = QUEUE_LIMIT
+    level: str,
+    stream: TextIO,
+    queue_limit: int = QUEUE_LIMIT,
+    log_format: LogFormat = "text",
 ) -> Generator[None, None, None]:
     """Send what is logged at `level` or above to `stream` while inside; flush at the end.
 
@@ -189,7 +241,7 @@ def configure_logging(
     """
     lines: queue.Queue[str | None] = queue.Queue(queue_limit)
     handler = _QueueHandler(lines)
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(_formatter(log_format))
     writer = threading.Thread(
         target=_write_lines, args=(lines, stream), name="sylk-log", daemon=True
     )

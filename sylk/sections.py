@@ -60,8 +60,12 @@ class ServerSettings:
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
         "info",
-        "The least serious lines that still reach the log.",
+        "The least serious lines that still reach the log. sylk-server log-level changes it while "
+        "the server runs.",
         restart=False,
+    )
+    log_format: Literal["text", "json"] = setting(
+        "text", "How each line of the log is written: for people, or a JSON object for programs."
     )
 
 
@@ -321,4 +325,22 @@ class TlsSettings:
         "no",
         "Whether SIP clients are asked for a certificate that ca_file has signed. With optional a "
         "client may do without; with required its connection is closed.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Where the figures of the server are told in the form of Prometheus."""
+
+    section: ClassVar[str] = "Metrics"
+
+    port: Port | None = setting(
+        None,
+        "The TCP port where http://local_ip:port/metrics is answered; none does without. 0 takes "
+        "any that is free.",
+    )
+    local_ip: IPAddress = setting(
+        "127.0.0.1",
+        "The address to listen on. Whoever reaches it reads the figures: nobody is asked for a "
+        "password.",
     )

@@ -32,6 +32,7 @@ from sylk.sip.event_headers import check_event
 from sylk.sip.message import Request
 from sylk.sip.request_checks import RECIPIENT_LIST_INVITE
 from sylk.sip.uri import SipURI
+from sylk.status import ServerStatus
 from sylk.trace.tracer import Tracer
 
 logger = logging.getLogger("sylk.server")
@@ -97,8 +98,11 @@ class Server:
         )
         self.stop = trio.Event()
         """Set it to end the server: BYE to all, then out."""
+        self.on_ready: Callable[[], None] | None = None
+        """Called once, when requests are served."""
         self._serving: trio.Nursery | None = None
         self._started: dict[str, Application] = {}
+        self.status = ServerStatus(self.endpoint, self._started)
         self._grace_end = 0.0
         self._has_served = trio.Event()
         self._owners: dict[Call, Application] = {}
@@ -190,6 +194,8 @@ class Server:
     async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as serving:
             self._serving, self._admission.is_open = serving, True
+            if self.on_ready is not None:
+                self.on_ready()
             self._log_start()
             task_status.started()
             await self.stop.wait()
@@ -213,6 +219,7 @@ class Server:
         self._log_certificate()
         if self.config.admission.warning:
             logger.warning("%s", self.config.admission.warning)
+        logger.info("state in %s", self.config.sections.server.spool_dir.absolute())
         logger.info("applications: %s", ", ".join(sorted(self.config.applications)))
 
     def _log_certificate(self) -> None:

@@ -34,7 +34,7 @@ from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.tls import TlsContexts
 from sylk.relay_config import relay_settings, standing_relay
 from sylk.routing import RoutingTable
-from sylk.sections import ServerSettings, SipSettings, TlsSettings
+from sylk.sections import MetricsSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
 from sylk.sip.transaction_bounds import TransactionBounds
 from sylk.sip.uri import SipURI
@@ -57,6 +57,7 @@ class ServerSections:
     relay: RelaySection = field(default_factory=RelaySection)
     tls: TlsSettings = field(default_factory=TlsSettings)
     trace: TraceSettings = field(default_factory=TraceSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     @classmethod
     def read(cls, raw: RawConfig) -> Self:
@@ -68,6 +69,7 @@ class ServerSections:
             raw.section(RelaySection, RelaySection.section),
             raw.section(TlsSettings, TlsSettings.section),
             raw.section(TraceSettings, TraceSettings.section),
+            raw.section(MetricsSettings, MetricsSettings.section),
         )
 
 
@@ -88,11 +90,15 @@ class ServerConfig:
     """The settings that are in force."""
 
 
-def build_config(raw: RawConfig) -> ServerConfig:
-    """Turn the settings file into what a server is made of; raises ConfigError."""
+def build_config(raw: RawConfig, further: ApplicationTypes | None = None) -> ServerConfig:
+    """Turn the settings file into what a server is made of; raises ConfigError.
+
+    `further` are applications by name, beside those that are found.
+    """
     sections = ServerSections.read(raw)
     server = sections.server
     types = find_applications(server.extra_applications_dir, server.disabled_applications)
+    types.update(further or {})
     routing = routing_table(raw, server, types)
     read = read_applications(raw, types, server.disabled_applications, routing)
     applications: dict[str, Application] = {}

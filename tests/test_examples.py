@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,32 @@ def test_the_client_binds_sends_and_prints_what_comes(
     peer.close()
     assert client.stderr.readline() == "over: the peer left\n"
     assert client.wait(TIMEOUT) == 0
+
+
+APPLICATIONS = sorted(path.parent for path in EXAMPLES.glob("*/pyproject.toml"))
+PUBLIC = (
+    *("sylk.application", "sylk.errors", "sylk.payload", "sylk.room_status"),
+    *("sylk.session", "sylk.settings"),
+)
+
+
+@pytest.mark.parametrize("folder", APPLICATIONS, ids=lambda path: path.name)
+def test_an_application_is_a_short_package_that_uses_public_names(folder: Path) -> None:
+    source = (folder / f"{folder.name}.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 60
+    imported = re.findall(r"^from (sylk\S*)", source, re.MULTILINE)
+    assert imported
+    assert all(name.startswith(PUBLIC) for name in imported)
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (entry,) = project["entry-points"]["sylk.applications"].values()
+    module, _, name = entry.partition(":")
+    assert module == folder.name
+    assert f"class {name}(Application):" in source
+    assert (folder / f"test_{folder.name}.py").is_file()
+
+
+def test_there_are_three_applications() -> None:
+    assert [folder.name for folder in APPLICATIONS] == ["bridge", "welcome", "word_counter"]
 
 
 def test_an_example_is_short() -> None:

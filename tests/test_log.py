@@ -1,12 +1,14 @@
 """The log: its line, what peers cannot do to it, and that it never waits."""
 
 import io
+import json
 import logging
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 import trio
@@ -16,9 +18,12 @@ from hypothesis import strategies as st
 from sylk.log import (
     LINE_LIMIT,
     ApplicationLogger,
+    application_log_level,
     configure_logging,
     escape,
+    log_level,
     logging_call,
+    set_application_log_level,
     set_log_level,
 )
 
@@ -264,3 +269,39 @@ def test_a_wrong_format_string_is_shown_and_logging_goes_on() -> None:
     (line,) = run.stdout.splitlines()
     assert line.endswith("  next")
     assert "--- Logging error ---" in run.stderr
+
+
+def test_json_is_one_object_a_line_with_all_that_a_line_has() -> None:
+    stream = io.StringIO()
+    with configure_logging("info", stream, log_format="json"), logging_call("abc@host"):
+        ApplicationLogger("conference").info("%s joined\n\x1b[2J", "alice")
+        try:
+            raise ValueError("bad\nday")
+        except ValueError:
+            logging.getLogger("sylk.test").exception("failed")
+        logging.getLogger("sylk.test").info("x" * (LINE_LIMIT + 5))
+    joined, failed, long = map(json.loads, stream.getvalue().splitlines())
+    assert joined["source"] == "conference"
+    assert joined["call_id"] == "abc@host"
+    assert joined["message"] == "alice joined\n\x1b[2J"
+    assert datetime.fromisoformat(joined["time"]).utcoffset() == timedelta(0)
+    assert failed["level"] == "error"
+    assert "ValueError: bad\nday" in failed["exception"]
+    assert (len(long["message"]), long["cut"]) == (LINE_LIMIT, 5)
+    assert stream.getvalue().isascii()
+
+
+def test_one_application_can_have_a_level_of_its_own() -> None:
+    stream = io.StringIO()
+    one, other = ApplicationLogger("one"), ApplicationLogger("other")
+    with configure_logging("warning", stream):
+        set_application_log_level("one", "debug")
+        assert application_log_level("one") == "debug"
+        assert application_log_level("other") is None
+        assert log_level() == "warning"
+        one.debug("of one")
+        other.debug("of the other")
+        set_application_log_level("one", None)
+        one.info("quiet again")
+    assert stream.getvalue().count("\n") == 1
+    assert "of one" in stream.getvalue()

@@ -2,8 +2,8 @@
 
 SIGHUP reads settings and certificate again.
 
-`sylk-server passwd` and `sylk-server trace` are commands of their own (`sylk.cli.passwd`,
-`sylk.cli.trace`).
+`sylk-server passwd`, `trace`, `status` and others are commands of their own, each a module beside
+this one.
 """
 
 import argparse
@@ -11,36 +11,56 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from sylk import __version__
-from sylk.cli import passwd, trace
+from sylk.cli import check, install_unit, migrate, passwd, status, trace
+from sylk.cli.faults import describe_listen_error
+from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
-from sylk.config import find_config, read_config
+from sylk.config import RawConfig, find_config, read_config
 from sylk.control import ControlError, ControlSocket
-from sylk.errors import ConfigError, TransportError
+from sylk.errors import ConfigError, ListenError, TransportError
 from sylk.log import configure_logging, set_log_level
-from sylk.sections import ServerSettings
+from sylk.notify import Notifier
 from sylk.server import Server
-from sylk.server_config import build_config
+from sylk.server_config import ServerSections, build_config, check_sections
+from sylk.spool import Spool, SpoolError
+from sylk.status_commands import status_commands
 from sylk.trace.commands import trace_commands
+
+if TYPE_CHECKING:
+    from sylk.metrics import MetricsPort
 
 logger = logging.getLogger("sylk.cli")
 
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "check": check.run,
+    "install-unit": install_unit.run,
+    "migrate": migrate.run,
     "passwd": passwd.run,
     "trace": trace.run,
+    "status": partial(status.run, "status"),
+    "rooms": partial(status.run, "rooms"),
+    "log-level": partial(status.run, "log-level"),
 }
 _GC_THRESHOLDS = (10_000, 20, 100)
 _EPILOG = """\
 commands of their own, each with a --help:
-  sylk-server passwd   set the passwords of users
-  sylk-server trace    write the messages of a server that runs to a file
+  sylk-server check          tell what is wrong, and what mends it
+  sylk-server status         show how a server that runs is
+  sylk-server rooms          show its rooms
+  sylk-server trace          write its messages to a file
+  sylk-server log-level      change what it writes to its log
+  sylk-server passwd         set the passwords of users
+  sylk-server migrate        make a sylk.ini of the settings of a SylkServer
+  sylk-server install-unit   print or install the systemd unit
 """
 
 
@@ -53,55 +73,114 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         path = find_config(options.config)
         raw = read_config(path)
-        settings = raw.section(ServerSettings, ServerSettings.section)
-        config = build_config(raw)
+        sections = ServerSections.read(raw)
+        # Before a folder is made, or another server is found in it.
+        check_sections(raw, sections)
+        return _start(path, raw, sections, is_verbose=options.verbose)
     except ConfigError as error:
         print(f"sylk-server: {error}", file=sys.stderr)
         return 2
-    with configure_logging("debug" if options.verbose else settings.log_level, sys.stderr):
-        try:
-            server = Server(config)
-        except TransportError as error:
-            print(
-                f"sylk-server: {error}; end what uses the port, or set another in sylk.ini",
-                file=sys.stderr,
-            )
-            return 1
-        print(f"sylk-server {__version__}, settings: {path or 'defaults'}", file=sys.stderr)
-        control = _open_control(settings)
-        # What the server keeps, it keeps for long, and there are few cycles in it: looking through
-        # all of it as often as Python does by itself takes a third of the time of a MESSAGE.
-        gc.set_threshold(*_GC_THRESHOLDS)
-        signals = Signals(
-            {
-                signal.SIGINT: server.stop.set,
-                signal.SIGTERM: server.stop.set,
-                signal.SIGHUP: partial(_reload, server, path, options.verbose),
-            }
-        )
-        with nullcontext() if control is None else closing(control):
-            trio.run(_run, server, control, signals)
+
+
+def _start(path: Path | None, raw: RawConfig, sections: ServerSections, *, is_verbose: bool) -> int:
+    """Make the server and run it; returns the exit status. Raises ConfigError."""
+    level = "debug" if is_verbose else sections.server.log_level
+    try:
+        with (
+            configure_logging(level, sys.stderr, log_format=sections.server.log_format),
+            closing(Spool.open(sections.server.spool_dir)),
+        ):
+            return _serve(Server(build_config(raw)), path, is_verbose=is_verbose)
+    except ListenError as error:
+        fault = describe_listen_error(error, sections)
+    except (SpoolError, TransportError) as error:
+        fault = str(error)
+    print(f"sylk-server: {fault}", file=sys.stderr)
+    return 1
+
+
+def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
+    """Run the server until a signal ends it, and return the exit status."""
+    spool_dir = server.config.sections.server.spool_dir
+    logger.info("sylk-server %s, settings: %s", __version__, path or "defaults")
+    metrics = _open_metrics(server)
+    control = _open_control(spool_dir)
+    # What the server keeps, it keeps for long, and there are few cycles in it: looking through
+    # all of it as often as Python does by itself takes a third of the time of a MESSAGE.
+    gc.set_threshold(*_GC_THRESHOLDS)
+    notifier = Notifier()
+    signals = Signals(
+        {
+            signal.SIGINT: partial(_stop, server, notifier),
+            signal.SIGTERM: partial(_stop, server, notifier),
+            signal.SIGHUP: partial(_reload, server, notifier, path, is_verbose),
+        }
+    )
+    server.on_ready = partial(_ready, server, notifier, None if path else spool_dir)
+    # What runs beside the server, for as long as it does.
+    companions = [server.status.run, notifier.feed_watchdog]
+    with ExitStack() as stack:
+        if metrics is not None:
+            stack.callback(metrics.close)
+            companions.append(metrics.run)
+        if control is not None:
+            stack.callback(control.close)
+            commands = {**trace_commands(server.tracer), **status_commands(server.status)}
+            companions.append(partial(control.run, commands))
+        trio.run(_run, server, signals, companions)
     signals.ignore()
     return 0
 
 
-def _reload(server: Server, path: Path | None, is_verbose: bool) -> None:
+def _ready(server: Server, notifier: Notifier, spool_dir: Path | None) -> None:
+    """Tell systemd, and who has set nothing up, whose state is in `spool_dir`, what to do next."""
+    notifier.ready()
+    if spool_dir is None:
+        return
+    endpoint = server.endpoint
+    text = greeting(endpoint.transports.listening, endpoint.msrp.listening, spool_dir)
+    with suppress(OSError):
+        print(text, flush=True)
+
+
+def _stop(server: Server, notifier: Notifier) -> None:
+    notifier.stopping()
+    server.stop.set()
+
+
+def _reload(server: Server, notifier: Notifier, path: Path | None, is_verbose: bool) -> None:
     """Read the settings and the certificate again; a fault in one does not touch the other."""
+    notifier.reloading()
     server.reload_certificate()
     try:
         # A file that was there at the start must still be there.
         server.reload(read_config(path or find_config(None)))
     except ConfigError as error:
         logger.error("the settings stay as they were: %s", error)
-        return
-    if not is_verbose:
-        set_log_level(server.config.sections.server.log_level)
+    else:
+        if not is_verbose:
+            set_log_level(server.config.sections.server.log_level)
+    notifier.ready()
 
 
-def _open_control(settings: ServerSettings) -> ControlSocket | None:
+def _open_metrics(server: Server) -> "MetricsPort | None":
+    """Return the metrics port if there is to be one; raises ListenError."""
+    settings = server.config.sections.metrics
+    if settings.port is None:
+        return None
+    # Its library is needed for nothing else.
+    from sylk.metrics import MetricsPort
+
+    metrics = MetricsPort(settings.local_ip, settings.port, server.status)
+    host, port = metrics.local
+    logger.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
+    return metrics
+
+
+def _open_control(folder: Path) -> ControlSocket | None:
     """Return the socket for commands to the server that runs; without it the server runs too."""
     try:
-        return ControlSocket(settings.spool_dir)
+        return ControlSocket(folder)
     except ControlError as error:
         logger.warning("no commands reach this server while it runs: %s", error)
         return None
@@ -124,11 +203,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def _run(server: Server, control: ControlSocket | None, signals: Signals) -> None:
+async def _run(
+    server: Server, signals: Signals, companions: Sequence[Callable[[], Awaitable[None]]]
+) -> None:
     signals.start()
     async with trio.open_nursery() as nursery:
-        if control is not None:
-            nursery.start_soon(control.run, trace_commands(server.tracer))
+        for companion in companions:
+            nursery.start_soon(companion)
         await server.run()
         nursery.cancel_scope.cancel()
 

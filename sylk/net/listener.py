@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from sylk.errors import TransportError
+from sylk.errors import ListenError, TransportError
 from sylk.net.addresses import family_of, plain_address, take_both_families
 from sylk.net.connection_limits import ConnectionGate, ConnectionLimits
 from sylk.net.stream import ByteStream, TcpStream, close_socket, transport_error
@@ -40,8 +40,7 @@ class TcpListener:
                 raise
         except OSError as error:
             reason = transport_error(error)
-            where = show_address((host, port))
-            raise TransportError(f"cannot listen on tcp {where}: {reason}") from error
+            raise ListenError("tcp", host, port, reason, error.errno) from error
         self.local = plain_address(self._socket.getsockname())
         self._gate = ConnectionGate(limits)
 

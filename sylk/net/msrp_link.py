@@ -60,6 +60,7 @@ class MsrpLink:
         self.sessions: set[MsrpSession] = set()
         transport = "tls" if isinstance(stream, TlsStream) else "tcp"
         self._watch = watch or MsrpWatch()
+        self._watch.outboxes.add(outbox)
         self._watched = WatchedLink(transport, stream.local, stream.remote)
         self.is_kept = False
         """Whether it stays open without a session, because a relay is at one of its ends."""
@@ -75,6 +76,7 @@ class MsrpLink:
         self._write(data)
 
     def _write(self, data: bytes) -> None:
+        self._watch.bytes_sent += len(data)
         if self._is_traced:
             self._trace("sent to", data)
         if self._watch.trace is not None:
@@ -90,6 +92,7 @@ class MsrpLink:
     async def receive(self) -> bytes:
         """Return what the next read brings, b"" at the end; raises TransportError."""
         data = await self.stream.receive()
+        self._watch.bytes_received += len(data)
         if self._is_traced and data:
             self._trace("received from", data)
         if self._watch.trace is not None and data:

@@ -393,3 +393,4 @@ class MsrpPort:
         # What it has still to say finds no way out any more.
         link.connection.data_to_send()
         link.outbox.close()
+        self.watch.outboxes.discard(link.outbox)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sylk.net.outbox import Outbox
 from sylk.net.refusal_lines import RefusalLines
 from sylk.sip.flow import Address
 
@@ -46,4 +47,9 @@ class MsrpWatch:
     trace: MsrpTrace | None = None
     calls: dict[str, SessionCall] = field(default_factory=_no_calls)
     """By session-id."""
+    outboxes: set[Outbox] = field(default_factory=set[Outbox])
+    """Those of all links."""
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    """Counted when it is given to the outbox."""
     refusals: RefusalLines = field(default_factory=_refusal_lines)

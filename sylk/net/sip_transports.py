@@ -138,6 +138,11 @@ class SipTransports:
         """How many stream connections are open."""
         return len(self._connections)
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for peers that are slow."""
+        return sum(one.outbox.pending for one in self._connections.values())
+
     def proven_domains(self, flow: Flow) -> frozenset[str]:
         """Return the SIP domains that the peer of a TLS connection has a certificate for."""
         connection = self._connections.get(flow)

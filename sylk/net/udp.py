@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import trio
 
-from sylk.errors import TransportError
+from sylk.errors import ListenError, TransportError
 from sylk.net.addresses import WILDCARDS, family_of, plain_address, take_both_families
 from sylk.net.icmp import ask_for_errors, next_unreachable
 from sylk.net.stream import close_socket, transport_error
-from sylk.sip.flow import Address, show_address
+from sylk.sip.flow import Address
 
 MAX_DATAGRAM = 65535
 _READ_BURST = 64
@@ -154,5 +154,5 @@ def bind_udp(host: str, port: int) -> UdpPort:
     try:
         return UdpPort(host, port)
     except TransportError as error:
-        where = show_address((host, port))
-        raise TransportError(f"cannot listen on udp {where}: {error}") from error
+        number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
+        raise ListenError("udp", host, port, error, number) from error

@@ -163,6 +163,9 @@ class Endpoint:
         )
         self._closing: dict[Call, MsrpSession] = {}
         self._flushing = False
+        self.messages_received = 0
+        self.messages_sent = 0
+        """How many SIP messages came and went."""
 
     @property
     def is_idle(self) -> bool:
@@ -360,6 +363,7 @@ class Endpoint:
     # Between the transports and the core
 
     def _receive(self, message: Request | Response | MalformedMessage, flow: Flow) -> None:
+        self.messages_received += 1
         self.core.receive_message(message, flow, trio.current_time())
         self.flush()
 
@@ -384,6 +388,7 @@ class Endpoint:
                     self._dispatcher.dispatch(event)
                 for message, flow in self.core.messages_to_send():
                     busy = True
+                    self.messages_sent += 1
                     self.transports.send(message, flow)
         finally:
             self._flushing = False

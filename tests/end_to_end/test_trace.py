@@ -290,20 +290,6 @@ def test_a_server_that_died_does_not_stand_in_the_way(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_of_two_servers_in_one_spool_folder_the_first_has_the_socket(tmp_path: Path) -> None:
-    settings = {"Server": {"spool_dir": tmp_path / "spool"}}
-    with started(tmp_path / "first", settings) as first:
-        with started(tmp_path / "second", settings) as second:
-            line = second.wait_for_log("no commands reach this server while it runs: ")
-            assert line.endswith(
-                f": the server with the pid {first.process.pid} uses "
-                f"{tmp_path}/spool/control.socket: end it, or give this one a spool_dir of its own "
-                "in [Server]"
-            )
-            visit(second, "alice")
-        assert do(first, "status").startswith("nothing is traced")
-
-
 def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
     spool = tmp_path / ("x" * 100)
     with started(tmp_path / "server", {"Server": {"spool_dir": spool}}) as server:

@@ -10,7 +10,7 @@ Somebody whose network is gone leaves at once where that can be seen, and after 
 """
 
 import secrets
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ import trio
 from sylk.application import Application
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
+from sylk.room_status import RoomStatus
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
 from sylk.settings import AddressSettings
 from sylk_conference.aggregation import SetAlarm
@@ -34,6 +35,7 @@ from sylk_conference.history import HistoryLimits, HistoryStore
 from sylk_conference.home import Home
 from sylk_conference.info import RoomInfo
 from sylk_conference.open_room import OpenRoom
+from sylk_conference.overview import figures, room_status
 from sylk_conference.people import Arrival, Participant, key_of
 from sylk_conference.permissions import ByPolicy, Permissions
 from sylk_conference.policy import Asker, RoomPolicy
@@ -152,6 +154,14 @@ class Conference(Application):
     def participant_count(self) -> int:
         """How many sessions are in all the rooms."""
         return sum(len(open_room.chats) for open_room in self._rooms)
+
+    def status(self) -> Mapping[str, float]:
+        """Return how many rooms, people and messages there are."""
+        return figures(self._rooms)
+
+    def rooms(self) -> Iterable[RoomStatus]:
+        """Return the rooms that are open."""
+        return map(room_status, self._rooms)
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Let the caller into the room that he called, until he leaves."""

@@ -60,6 +60,8 @@ class OpenRoom:
     """Called when people come or go."""
     seats: int = 0
     """How many are here or on their way in."""
+    messages: int = 0
+    """How many have been taken since it opened."""
     called: int = 0
     """How many of these are being called, and have not answered yet."""
     calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])

@@ -50,6 +50,8 @@ class Rooms:
         """Into which room each call leads."""
         self._taken: set[Call] = set()
         """The calls whose seat somebody is about to take."""
+        self.closed_messages = 0
+        """How many messages were taken by rooms that are no more."""
         self._made: dict[bytes, Address] = {}
         """The open rooms of the factory by the user part of their address."""
 
@@ -208,6 +210,7 @@ class Rooms:
             del self._policies[key]
         elif len(self._policies) > len(self._rooms) + MAX_BANNING:
             del self._policies[next(key for key in self._policies if key not in self._rooms)]
+        self.closed_messages += open_room.messages
         open_room.close()
         self._changed(key)
 

@@ -172,6 +172,7 @@ class Switch:
             (asked if is_asked else accepted).append(message)
         if len(broadcast):
             open_room.broadcast(broadcast, sender)
+        open_room.messages += len(said)
         answer = partial(self._answer, accepted, asked, held)
         if is_kept:
             open_room.history.add(sender, said, answer)

@@ -1,0 +1,1 @@
+"""What `sylk-server check` looks at: one module for each subject, each gives findings."""
