@@ -68,6 +68,7 @@ class Bonjour:
             on_gone=self._lose,
         )
         self._random = random.Random(secrets.randbits(64))
+        self._is_over = False
         board.on_changed = self._changed
 
     @property
@@ -95,6 +96,7 @@ class Bonjour:
     def close(self) -> None:
         """Say goodbye to all, at once."""
         self._board.on_changed = None
+        self._is_over = True
         for link in list(self._node.links.values()):
             self._lose(link)
 
@@ -106,7 +108,11 @@ class Bonjour:
             is_named = all(_is_loopback(host) for _, (host, _) in self._listening)
         else:
             is_named = interface.takes_multicast
-        return is_named and any(self._host_on(interface, host) for _, (host, _) in self._listening)
+        return (
+            not self._is_over
+            and is_named
+            and any(self._host_on(interface, host) for _, (host, _) in self._listening)
+        )
 
     def _begin(self, interface: Interface) -> Responder:
         logger.info("announced on %s, %s", interface.name, ", ".join(interface.addresses))
@@ -129,7 +135,7 @@ class Bonjour:
     def _refresh(self) -> None:
         """Have links that are new tell what is on the board."""
         for link in self._node.links.values():
-            if link not in self._published:
+            if link not in self._published and not self._is_over:
                 self._published[link] = {}
                 for announcement in self._board:
                     self._tell(link, announcement)
@@ -137,9 +143,13 @@ class Bonjour:
 
     def _changed(self, announcement: Announcement) -> None:
         """Have each link tell one thing as it is now, or no more."""
-        for link in self._published:
-            self._tell(link, announcement)
-            link.flush()
+        try:
+            for link in self._published:
+                self._tell(link, announcement)
+                link.flush()
+        except Exception:
+            # Whoever is announced has nothing to do with it.
+            logger.exception("%s could not be announced", announcement.announced.name)
 
     def _tell(self, link: MdnsLink[Responder], announcement: Announcement) -> None:
         now = trio.current_time()

@@ -170,19 +170,26 @@ class Lan:
         self._switch = _hold(
             stack, "ip link add br0 type bridge && ip link set br0 up && echo ready && exec cat"
         )
+        self._ports: dict[tuple[Machine, str], str] = {}
         self.machines = [Machine(stack, number + 1) for number in range(machines)]
         for machine in self.machines:
             self.plug_in(machine)
 
     def plug_in(self, machine: Machine, name: str = "lan0", host: str = "") -> None:
         """Give a machine an interface on the bridge; it gets its address and is up."""
-        port = f"port{next(_numbers)}"
+        port = self._ports[machine, name] = f"port{next(_numbers)}"
         inside = ("nsenter", f"--net=/proc/{self._switch.pid}/ns/net")
         peer = ("peer", "name", name, "netns", str(machine.holder.pid))
         _run(*inside, "ip", "link", "add", port, "type", "veth", *peer)
         _run(*inside, "ip", "link", "set", port, "master", "br0", "up")
         machine.ip("address", "add", f"{host or machine.host}/24", "dev", name)
         machine.ip("link", "set", name, "up")
+
+    def set_plugged(self, machine: Machine, *, plugged: bool, name: str = "lan0") -> None:
+        """Pull the plug of an interface out of the bridge, which it does not notice, or put it in."""
+        inside = ("nsenter", f"--net=/proc/{self._switch.pid}/ns/net")
+        master = ("master", "br0") if plugged else ("nomaster",)
+        _run(*inside, "ip", "link", "set", self._ports[machine, name], *master)
 
 
 def _hold(stack: ExitStack, script: str) -> subprocess.Popen[bytes]:

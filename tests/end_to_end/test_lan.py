@@ -108,6 +108,23 @@ def test_a_name_that_is_taken_gets_a_number(lan: Lan, tmp_path: Path) -> None:
     server.wait_for_log(r"the name sip:lobby@\S+ is taken on lan0, now \S+ \(2\)")
 
 
+def test_two_networks_with_one_name_are_joined(lan: Lan, tmp_path: Path) -> None:
+    desk, phone = lan.machines
+    lan.set_plugged(desk, plugged=False)
+    phone.start_avahi(tmp_path)
+    other = phone.start("avahi-publish", "-s", room_at(desk), KIND, "7070", "name=Other")
+    other.wait_for("Established under name")
+    alone = desk.start(str(CHAT), "--browse", "--seconds", "6")
+    desk.start_server(tmp_path / "server", SETTINGS)
+    # It has the name, as far as it can know.
+    alone.wait_for("^Conference Room lobby\t")
+    lan.set_plugged(desk, plugged=True)
+    seen = phone.browse(KIND)
+    # Nothing tells of it until somebody asks; then either of the two gives way.
+    phone.start(str(CHAT), "--browse", "--seconds", "6")
+    seen.wait_for(r"^=;lan0;IPv4;sip\\058lobby\S*isfocus\\032(\\0402\\041|\\0352);_sipuri._udp;")
+
+
 def test_an_interface_that_is_lost_and_found(lan: Lan, tmp_path: Path) -> None:
     desk, phone = lan.machines
     seen = onlooker(phone)
