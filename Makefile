@@ -57,8 +57,9 @@ bench: $(STAMP) ## Measure speed
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple
 
-sample: $(STAMP) ## Write sylk.ini.sample anew from the settings
+sample: $(STAMP) ## Write sylk.ini.sample and docs/settings.md anew from the settings
 	text=$$($(BIN)/python -m sylk.config) && echo "$$text" > sylk.ini.sample
+	text=$$($(BIN)/python -m sylk.settings_page) && echo "$$text" > docs/settings.md
 
 clean: ## Remove .venv and what the checks leave behind
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist
