@@ -36,7 +36,7 @@ _PATIENCE = 300.0
 def run(*, quick: bool) -> Section:
     """Measure the resident memory before and after many join."""
     count = SESSIONS // 10 if quick else SESSIONS
-    _allow_files(count + count // IN_EACH + _SPARE_FILES)
+    allow_files(count + count // IN_EACH + _SPARE_FILES)
     section = Section(
         "memory",
         [
@@ -64,7 +64,7 @@ def run(*, quick: bool) -> Section:
     return section
 
 
-def _allow_files(count: int) -> None:
+def allow_files(count: int) -> None:
     """Let this process, and those that it starts, open so many files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if count > hard:

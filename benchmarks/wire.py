@@ -16,18 +16,18 @@ BODY_SIZE = 200
 _PATIENCE = 20.0
 """Seconds that anything may take."""
 
-_FRAME = re.compile(
+FRAME = re.compile(
     rb"MSRP (\S+) ([A-Z]+|[0-9]{3})[^\r\n]*\r\n(.*?)\r\n-------\1[$+#]\r\n", re.DOTALL
 )
-_TO_PATH = re.compile(rb"^To-Path: ([^\r\n]+)", re.MULTILINE)
-_FROM_PATH = re.compile(rb"^From-Path: ([^\r\n]+)", re.MULTILINE)
+TO_PATH = re.compile(rb"^To-Path: ([^\r\n]+)", re.MULTILINE)
+FROM_PATH = re.compile(rb"^From-Path: ([^\r\n]+)", re.MULTILINE)
 _QUIET = re.compile(rb"^Failure-Report: (?:no|partial)", re.MULTILINE)
-_SDP_PATH = re.compile(r"^a=path:(\S+)", re.MULTILINE)
-_CONTACT = re.compile(r"^Contact:[^<\r\n]*<([^>]+)>", re.MULTILINE)
-_TO = re.compile(r"^To: *([^\r\n]+)", re.MULTILINE)
+SDP_PATH = re.compile(r"^a=path:(\S+)", re.MULTILINE)
+CONTACT = re.compile(r"^Contact:[^<\r\n]*<([^>]+)>", re.MULTILINE)
+TO = re.compile(r"^To: *([^\r\n]+)", re.MULTILINE)
 _LENGTH = re.compile(rb"\r\nContent-Length: *([0-9]+)", re.IGNORECASE)
 
-_REQUEST = """\
+REQUEST = """\
 {method} {uri} SIP/2.0
 Via: SIP/2.0/TCP {host}:{port};rport;branch=z9hG4bK{branch}
 Max-Forwards: 70
@@ -41,7 +41,7 @@ User-Agent: bench
 
 """
 
-_OFFER = """\
+OFFER = """\
 v=0
 o=- 1142306750 1 IN IP4 {host}
 s=chat
@@ -58,6 +58,37 @@ a=chatroom:nickname private-messages
 
 class LoadError(Exception):
     """The other side did not do what the benchmark needs."""
+
+
+def answer_frame(transaction: bytes, rest: bytes) -> bytes:
+    """Return the 200 for a SEND, empty where its sender wants none."""
+    paths = FROM_PATH.search(rest), TO_PATH.search(rest)
+    if _QUIET.search(rest) is not None or paths[0] is None or paths[1] is None:
+        return b""
+    return b"MSRP %b 200 OK\r\nTo-Path: %b\r\nFrom-Path: %b\r\n-------%b$\r\n" % (
+        transaction,
+        paths[0][1],
+        paths[1][1],
+        transaction,
+    )
+
+
+def message_template(paths: str, name: str, user: str, target: str) -> bytes:
+    """Return a SEND of a CPIM-wrapped text, to be formatted with its number four times."""
+    text = "#%08d# " + "Nobody reads this, but it has the length that is wanted. " * 4
+    # Formatted, a place of four bytes becomes a number of eight.
+    content = text[: BODY_SIZE - 4]
+    cpim = (
+        f"From: {name} <sip:{user}@{HOST}>\r\nTo: <{target}>\r\n"
+        "DateTime: 2026-01-01T12:00:00.000000+00:00\r\n\r\n"
+        f"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n{content}"
+    )
+    size = len(cpim) + 4
+    return (
+        f"MSRP t%08dx SEND\r\n{paths}Message-ID: m%08dx\r\n"
+        f"Byte-Range: 1-{size}/{size}\r\nContent-Type: message/cpim\r\n\r\n"
+        f"{cpim}\r\n-------t%08dx$\r\n"
+    ).encode()
 
 
 def connect(port: int) -> socket.socket:
@@ -135,10 +166,10 @@ class ChatSession:
     # SIP
 
     def _invite(self) -> str:
-        offer = _OFFER.format(host=HOST, path=self.local_path).replace("\n", "\r\n")
+        offer = OFFER.format(host=HOST, path=self.local_path).replace("\n", "\r\n")
         self._request("INVITE", "Content-Type: application/sdp\n", offer)
         answer = self._sip.response_to(self._call_id, "1 INVITE")
-        contact, to, path = _CONTACT.search(answer), _TO.search(answer), _SDP_PATH.search(answer)
+        contact, to, path = CONTACT.search(answer), TO.search(answer), SDP_PATH.search(answer)
         if contact is None or to is None or path is None:
             raise LoadError(f"the answer lacks something:\n{answer}")
         self._remote_target, self._to = contact[1], to[1]
@@ -146,7 +177,7 @@ class ChatSession:
         return path[1]
 
     def _request(self, method: str, more: str = "", body: str = "") -> None:
-        head = _REQUEST.format(
+        head = REQUEST.format(
             method=method,
             uri=self._remote_target,
             host=HOST,
@@ -186,16 +217,11 @@ class ChatSession:
         transaction, method, rest = self._frame()
         if method != b"SEND":
             raise LoadError(f"{method.decode()} came in place of a message")
-        paths = _FROM_PATH.search(rest), _TO_PATH.search(rest)
-        if _QUIET.search(rest) is None and paths[0] is not None and paths[1] is not None:
-            self.socket.sendall(
-                b"MSRP %b 200 OK\r\nTo-Path: %b\r\nFrom-Path: %b\r\n-------%b$\r\n"
-                % (transaction, paths[0][1], paths[1][1], transaction)
-            )
+        self.socket.sendall(answer_frame(transaction, rest))
 
     def _frame(self) -> tuple[bytes, bytes, bytes]:
         """Return transaction id, method or status, and the rest of the next frame."""
-        while (match := _FRAME.match(self._buffer)) is None:
+        while (match := FRAME.match(self._buffer)) is None:
             data = self.socket.recv(65536)
             if not data:
                 raise LoadError("the server closed the MSRP connection")
@@ -209,17 +235,4 @@ class ChatSession:
 
     def message_template(self) -> bytes:
         """Return a SEND of a CPIM-wrapped text, to be formatted with its number four times."""
-        text = "#%08d# " + "Nobody reads this, but it has the length that is wanted. " * 4
-        # Formatted, a place of four bytes becomes a number of eight.
-        content = text[: BODY_SIZE - 4]
-        cpim = (
-            f"From: {self.name} <sip:{self.user}@{HOST}>\r\nTo: <{self.target}>\r\n"
-            "DateTime: 2026-01-01T12:00:00.000000+00:00\r\n\r\n"
-            f"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n{content}"
-        )
-        size = len(cpim) + 4
-        return (
-            f"MSRP t%08dx SEND\r\n{self.paths()}Message-ID: m%08dx\r\n"
-            f"Byte-Range: 1-{size}/{size}\r\nContent-Type: message/cpim\r\n\r\n"
-            f"{cpim}\r\n-------t%08dx$\r\n"
-        ).encode()
+        return message_template(self.paths(), self.name, self.user, self.target)

@@ -7,6 +7,7 @@ clients write is taken too: `*` stands for any type.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sylk.call.anchoring import CEMA, Anchor, read_anchor
 from sylk.call.connection_roles import read_setup
@@ -19,6 +20,8 @@ from sylk.sip.grammar import quote
 CLEAR_PROTOCOL = "TCP/MSRP"
 TLS_PROTOCOL = "TCP/TLS/MSRP"
 _MEDIA_UNAVAILABLE = 304
+_SHARED_LENGTH = 500
+"""Characters of a list that is kept for others who write the same one."""
 _CPIM = ContentType("message", "cpim")
 _ANSWER_TO_DIRECTION = {"sendonly": "recvonly", "recvonly": "sendonly"}
 _ANSWER_ON_HOLD = {"sendrecv": "sendonly", "recvonly": "sendonly"}
@@ -134,7 +137,7 @@ def read_chat(
         raise unusable("the path names no session over tcp")
     if path[0].secure != (media.protocol.upper() == TLS_PROTOCOL):
         raise unusable(f"the path does not fit {media.protocol}")
-    accept_types = tuple((media.attribute("accept-types") or "").split())
+    accept_types = _words(media.attribute("accept-types"))
     if not accept_types:
         raise unusable("the accept-types attribute is missing")
     try:
@@ -147,8 +150,8 @@ def read_chat(
         setup=setup,
         direction=description.direction_of(media),
         accept_types=accept_types,
-        accept_wrapped_types=tuple((media.attribute("accept-wrapped-types") or "").split()),
-        chatroom=tuple((media.attribute("chatroom") or "").split()),
+        accept_wrapped_types=_words(media.attribute("accept-wrapped-types")),
+        chatroom=_words(media.attribute("chatroom")),
         knows_chatrooms=media.attribute("chatroom") is not None,
         fingerprints=tuple(
             media.attributes_named("fingerprint") or description.attributes_named("fingerprint")
@@ -156,6 +159,18 @@ def read_chat(
         anchor=read_anchor(description, media),
         knows_cema=media.attribute(CEMA) is not None,
     )
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """Return the words of a list; the clients that write the same ones share them."""
+    if text is None or len(text) > _SHARED_LENGTH:
+        return tuple((text or "").split())
+    return _shared_words(text)
+
+
+@lru_cache(maxsize=128)
+def _shared_words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 def find_chat(description: SessionDescription, protocols: Sequence[str]) -> RemoteChat:

@@ -116,7 +116,8 @@ class MessageAssembler:
         self._max_open = max_open
         self._max_segments = max_segments
         self._open: dict[bytes, Assembly] = {}
-        self._done: deque[bytes] = deque(maxlen=MAX_REMEMBERED)
+        # Who says nothing needs none, and an empty one takes most of a kilobyte.
+        self._done: deque[bytes] | None = None
         self.dropped: list[Assembly] = []
         """Messages given up for want of room: their senders want to know. The user empties it."""
 
@@ -127,7 +128,12 @@ class MessageAssembler:
 
     def is_done(self, message_id: bytes) -> bool:
         """Whether this message was put together already: a chunk of it is a repetition."""
-        return message_id in self._done
+        return self._done is not None and message_id in self._done
+
+    def _remember(self, message_id: bytes) -> None:
+        if self._done is None:
+            self._done = deque(maxlen=MAX_REMEMBERED)
+        self._done.append(message_id)
 
     def get(self, message_id: bytes) -> Assembly | None:
         """Return the open message of that id."""
@@ -136,7 +142,7 @@ class MessageAssembler:
     def finish(self, message_id: bytes) -> None:
         """Remember a message as done that was not put together here."""
         self._open.pop(message_id, None)
-        self._done.append(message_id)
+        self._remember(message_id)
 
     def discard(self, message_id: bytes) -> None:
         """Forget what has come of a message."""
@@ -172,7 +178,7 @@ class MessageAssembler:
         whole = assembly.whole()
         if whole is not None:
             del self._open[message_id]
-            self._done.append(message_id)
+            self._remember(message_id)
         elif len(self._open) > 1:
             self._bound_memory()
         return whole

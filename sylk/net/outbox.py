@@ -12,6 +12,7 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.stream import ByteStream
+from sylk.net.wakeup import Wakeup
 
 DEFAULT_LIMIT = 4 * 1024 * 1024
 """Bytes that may wait for one peer; over it the connection is given up."""
@@ -46,7 +47,7 @@ class Outbox:
         # A list, as an empty deque takes ten times the memory, and few have anything to wait for.
         self._queue: list[bytes | memoryview] = []
         self._failed = False
-        self._finished = trio.Event()
+        self._finished = Wakeup()
         self.pending = 0
         """Bytes that wait."""
         self._dropped = 0
@@ -80,7 +81,6 @@ class Outbox:
                 return
             self._queue.append(memoryview(data)[sent:] if sent else data)
             self.pending = len(data) - sent
-            self._finished = trio.Event()
             self._nursery.start_soon(self._write_queue)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Outbox:
         self._queue.clear()
         self._dropped += self.pending
         self.pending = 0
-        self._finished.set()
+        self._finished.wake()
 
     @property
     def unsent(self) -> int:
@@ -116,7 +116,7 @@ class Outbox:
         except TransportError as error:
             self._fail(str(error))
         finally:
-            self._finished.set()
+            self._finished.wake()
             if self.on_empty is not None:
                 self.on_empty()
 

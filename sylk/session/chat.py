@@ -21,6 +21,7 @@ from sylk.msrp.receipt import Receipt
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.strays import Strays
 from sylk.net.msrp_link import MsrpLink
+from sylk.net.wakeup import Wakeup
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
 from sylk.session.chat_outcome import outcome_of
@@ -81,10 +82,10 @@ class Chat:
         self._inbox_size = 0
         self._nicknames = Nicknames(session)
         self._unanswered: dict[bytes, None] = {}
-        self._heard = trio.Event()
-        """Set when the peer has answered a message, or nothing will be heard any more."""
-        self._changed = trio.Event()
-        self._room_again = trio.Event()
+        self._heard = Wakeup()
+        """Woken when the peer has answered a message, or nothing will be heard any more."""
+        self._changed = Wakeup()
+        self._room_again = Wakeup()
         self._back = trio.Event()
         """Set unless the chat waits for another connection."""
         self._back.set()
@@ -199,7 +200,6 @@ class Chat:
         """
         with trio.move_on_after(ANSWER_GRACE):
             while self._unanswered and not self.call.is_over:
-                self._heard = trio.Event()
                 await self._heard.wait()
 
     def __aiter__(self) -> AsyncIterator[ChatMessage]:
@@ -231,12 +231,11 @@ class Chat:
         self._nicknames.refuse_left()
         self._flush()
         while not self._inbox and not self.call.is_over:
-            self._changed = trio.Event()
             await self._changed.wait()
         batch, self._inbox = self._inbox, []
         self._nicknames.hand_out(batch)
         self._inbox_size = 0
-        self._room_again.set()
+        self._room_again.wake()
         return batch
 
     def accept(self, messages: Sequence[ChatMessage], *, report: bool = True) -> None:
@@ -321,12 +320,12 @@ class Chat:
                 return
             self._inbox.append(ChatMessage(event.message))
             self._inbox_size += len(event.message.body)
-            self._changed.set()
+            self._changed.wake()
         elif isinstance(event, events.PieceReceived | events.StreamAborted):
             piece = MessagePiece(event)
             self._inbox.append(piece)
             self._inbox_size += len(piece.body)
-            self._changed.set()
+            self._changed.wake()
         elif isinstance(event, events.Bound):
             self.bound.set()
         elif isinstance(event, events.NicknameRequested):
@@ -335,7 +334,7 @@ class Chat:
                 return
             self._inbox.append(NicknameRequest(event))
             self._inbox_size += REQUEST_COST
-            self._changed.set()
+            self._changed.wake()
         elif isinstance(event, events.NicknameAnswered):
             self._nicknames.take_answer(event)
         elif isinstance(event, events.Detached):
@@ -347,7 +346,7 @@ class Chat:
         elif isinstance(event, events.Closed):
             self.bound.set()
             self.link = None
-            self._heard.set()
+            self._heard.wake()
             self._back.set()
             if not self.call.is_over:
                 self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
@@ -357,17 +356,16 @@ class Chat:
     async def wait_for_room(self) -> None:
         """Wait until the application has taken what came; the link is not read meanwhile."""
         if self._inbox_size > INBOX_LIMIT and not self.call.is_over:
-            self._room_again = trio.Event()
             await self._room_again.wait()
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""
         self._nicknames.end()
-        self._heard.set()
+        self._heard.wake()
         self.bound.set()
         self._back.set()
-        self._changed.set()
-        self._room_again.set()
+        self._changed.wake()
+        self._room_again.wake()
         if self.on_over is not None:
             self.on_over()
 
@@ -388,7 +386,7 @@ class Chat:
                 self.on_fan_out_answer(identifier, status, reason)
             return
         self._unanswered.pop(identifier, None)
-        self._heard.set()
+        self._heard.wake()
         if status != _OK:
             if self.on_failure is not None:
                 self.on_failure(identifier, status, reason)

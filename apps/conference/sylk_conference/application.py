@@ -27,6 +27,7 @@ from sylk.payload.cpim import Address
 from sylk.room_status import RoomStatus
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
 from sylk.settings import AddressSettings
+from sylk_conference.aggregation import SetAlarm
 from sylk_conference.dial_out import DialOut
 from sylk_conference.factory import Factory
 from sylk_conference.history import HistoryLimits, HistoryStore
@@ -255,12 +256,16 @@ class Conference(Application):
         chats: dict[Participant, Chat] = {}
         listeners: dict[Participant, Chat] = {}
         settings, key = self.settings, key_of(address)
+
+        def alarm(what: str) -> SetAlarm:
+            return partial(self._set_alarm, (what, key))
+
         reporting = Reporting(
             settings.success_reports,
             settings.report_timeout,
             chats,
             listeners,
-            partial(self._set_alarm, ("reports", key)),
+            alarm("reports"),
         )
         room = Room(address, policy)
         info = RoomInfo(room)
@@ -268,12 +273,11 @@ class Conference(Application):
         watchers = Watchers(
             info,
             of_room.notify_interval,
-            partial(self._set_alarm, ("watchers", key)),
+            alarm("watchers"),
             partial_state=of_room.partial_notifications,
         )
         history = RoomHistory(room, self._history)
-        set_alarm = partial(self._set_alarm, ("notifications", key))
-        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, set_alarm)
+        open_room = OpenRoom(room, chats, listeners, reporting, info, history, watchers, alarm)
         open_room.on_put_out = partial(self._dial_out.cancel, open_room)
         return open_room
 

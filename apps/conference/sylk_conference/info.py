@@ -71,11 +71,15 @@ class RoomInfo:
             self._departed[user] = [*self._departed.get(user, []), left][-MAX_DEPARTED:]
         self.changed(user)
 
-    def render(self, version: int) -> tuple[bytes, bytes]:
-        """Return the full document, and what changed since the one before, empty for the first."""
+    def render(self, version: int, *, changes: bool = True) -> tuple[bytes, bytes]:
+        """Return the full document, and with `changes` what changed since the one before.
+
+        That is empty for the first, and for one after which changes were not asked for.
+        """
         last = self._last
-        document = self._last = self._document(version)
-        if last is None or last.version != version - 1:
+        document = self._document(version)
+        self._last = document if changes else None
+        if last is None or last.version != version - 1 or not changes:
             return document.render(), b""
         return document.render(), difference(last, document).render()
 

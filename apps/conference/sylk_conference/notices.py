@@ -6,7 +6,8 @@ from sylk_conference.display_names import shown_name
 # COMPAT: clients show a message with this header as a notice, not as somebody's words.
 _STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
 
-_NAMES_IN_WELCOME = 10
+NAMES_IN_WELCOME = 10
+"""People whom a welcome names; of the others it tells how many they are."""
 
 
 def name_of(address: Address) -> str:
@@ -21,16 +22,19 @@ def welcome(
     date_time: str,
     subject: str = "",
     kept: float | None = 0,
+    *,
+    count: int | None = None,
 ) -> bytes:
     """Return the message/cpim that greets a newcomer and tells who else is here.
 
-    `kept` is for how many seconds what is said is kept, None for ever.
+    `kept` is for how many seconds what is said is kept, None for ever. `count` is how many others
+    there are, where `others` are only the first of them.
     """
     if not others:
         text = "Welcome! You are the first one here."
     else:
-        names = ", ".join(name_of(other) for other in others[:_NAMES_IN_WELCOME])
-        more = len(others) - _NAMES_IN_WELCOME
+        names = ", ".join(name_of(other) for other in others[:NAMES_IN_WELCOME])
+        more = (len(others) if count is None else count) - NAMES_IN_WELCOME
         text = f"Welcome! Here already: {names}" + (f" and {more} more." if more > 0 else ".")
     text += f" Others join at {room.uri.partition(':')[2]}"
     if subject:

@@ -1,12 +1,13 @@
 """A room at run time: who is here with which chat, and what is sent to whom."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
 from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
 from sylk_conference.aggregation import Aggregation, SetAlarm
+from sylk_conference.comings import Comings
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed
 from sylk_conference.notices import notice
@@ -47,9 +48,10 @@ class OpenRoom:
     history: RoomHistory
     watchers: Watchers
     """Those who subscribe to conference-info."""
-    set_alarm: InitVar[SetAlarm]
-    """By which notifications that were gathered are sent."""
+    alarm: InitVar[Callable[[str], SetAlarm]]
+    """Returns the alarm of a name, by which what was gathered is sent."""
     aggregation: Aggregation = field(init=False)
+    comings: Comings = field(init=False)
     missed: dict[Participant, Missed] = field(default_factory=dict[Participant, Missed])
     """What the others, who are no listeners now, have missed."""
     newcomers: set[Participant] = field(default_factory=set[Participant])
@@ -69,11 +71,13 @@ class OpenRoom:
     on_deserted: Callable[[], None] | None = None
     """Called when only those are left who are being called."""
 
-    def __post_init__(self, set_alarm: SetAlarm) -> None:
-        self.aggregation = Aggregation(set_alarm, self.send)
+    def __post_init__(self, alarm: Callable[[str], SetAlarm]) -> None:
+        self.aggregation = Aggregation(alarm("notifications"), self.send)
+        self.comings = Comings(alarm("comings"), self.tell, self.tell_some)
 
     def broadcast(self, broadcast: Broadcast, sender: Participant | None = None) -> None:
         """Send to everybody but the sender."""
+        self.comings.before(sender)
         broadcast.send_to(
             chat for participant, chat in self.listeners.items() if participant is not sender
         )
@@ -168,15 +172,17 @@ class OpenRoom:
         listeners = self.listeners
         broadcast.send_to(listeners[one] for one in recipients if one in listeners)
 
-    def tell(self, text: str, about: Participant | None = None) -> None:
-        """Say something in the name of the room, to all but the one whom it is about."""
+    def tell(self, text: str, about: Collection[Participant] = ()) -> None:
+        """Say something in the name of the room, to all but those whom it is about."""
         body = notice(self.room.address, text, date_time())
         broadcast = Broadcast()
         broadcast.add(body)
-        self.broadcast(broadcast, about)
+        broadcast.send_to(
+            chat for participant, chat in self.listeners.items() if participant not in about
+        )
         for participant, missed in self.missed.items():
             # Who holds the chat sees in the list who is here; who has just come was told who is.
-            if participant is not about and not participant.is_held:
+            if participant not in about and not participant.is_held:
                 missed.add(body)
 
     def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
@@ -226,6 +232,7 @@ class OpenRoom:
         self.reporting.close()
         self.watchers.end()
         self.aggregation.close()
+        self.comings.close()
 
     def laggards(self) -> list[Chat]:
         """Return those who are behind, if they are more than half of the room."""

@@ -73,8 +73,9 @@ class _Source:
         self._rooms = rooms
         self._address = address
 
-    def render(self, version: int) -> tuple[bytes, bytes]:
+    def render(self, version: int, *, changes: bool = False) -> tuple[bytes, bytes]:
         """Return the document; PIDF knows neither versions nor changes."""
+        del version, changes
         open_room = self._rooms.get(self._address)
         count = None if open_room is None else len(open_room.room.people)
         subject = self._rooms.policy_of(self._address).subject

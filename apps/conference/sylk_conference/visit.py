@@ -2,13 +2,14 @@
 
 import math
 from datetime import UTC, datetime
+from itertools import islice
 
 import trio
 
 from sylk.log import ApplicationLogger
 from sylk.payload.conference_info import DisconnectionMethod, Execution
 from sylk.session import Chat
-from sylk_conference.notices import name_of, welcome
+from sylk_conference.notices import NAMES_IN_WELCOME, welcome
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import Arrival
 from sylk_conference.showing import show
@@ -71,12 +72,14 @@ class Visit:
         """Tell the newcomer where he is and what was said before, and the others of him."""
         open_room, participant, chat = self._open_room, self._participant, self._chat
         room, history = open_room.room, open_room.history
-        others = [user.shown_address for user in room.people if user is not participant.user]
+        named = islice(room.people, NAMES_IN_WELCOME + 1)
+        others = [user.shown_address for user in named if user is not participant.user]
         kept = history.age if history.is_kept else 0
-        chat.post(welcome(room.address, others, date_time(), room.policy.subject, kept))
+        subject, count = room.policy.subject, len(room.people) - 1
+        chat.post(welcome(room.address, others, date_time(), subject, kept, count=count))
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
-            open_room.tell(f"{name_of(chat.remote)} has joined the room", participant)
+            open_room.comings.joined(participant, len(open_room.chats), trio.current_time())
         rest = await show(chat, await history.replay(participant, self._recorded))
         open_room.catch_up(participant, rest)
 
@@ -100,7 +103,7 @@ class Visit:
             and room.policy.settings.join_notices == "all"
             and not _is_stopping()
         ):
-            open_room.tell(f"{name_of(chat.remote)} has left the room")
+            open_room.comings.left(participant, len(open_room.chats), trio.current_time())
 
     def _tell_watchers(self) -> None:
         call, participant = self._chat.call, self._participant

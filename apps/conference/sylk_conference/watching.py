@@ -32,8 +32,8 @@ class Source(Protocol):
         """The type of the documents."""
         ...
 
-    def render(self, version: int) -> tuple[bytes, bytes]:
-        """Return the state, and what changed since the version before, if that can be said."""
+    def render(self, version: int, *, changes: bool = False) -> tuple[bytes, bytes]:
+        """Return the state, and with `changes` what changed since the version before, if any."""
         ...
 
 
@@ -108,7 +108,8 @@ class Watchers:
 
     def _write(self, now: float) -> None:
         self._version += 1
-        self._state, self._difference = self._source.render(self._version)
+        rendered = self._source.render(self._version, changes=self.partial_state)
+        self._state, self._difference = rendered
         self._is_stale = False
         self._not_before = now + self.interval
         self._behind |= dict.fromkeys(self._told)

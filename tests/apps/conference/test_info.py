@@ -81,6 +81,18 @@ def test_everything_that_is_known_of_somebody_is_told() -> None:
     assert (media.type, media.label, media.status) == ("message", "chat", MediaStatus.SENDRECV)
 
 
+def test_changes_are_told_to_those_who_want_them_alone() -> None:
+    room, info = make()
+    room.join(Address("sip:alice@example.com"))
+    info.render(1, changes=False)
+    room.join(Address("sip:bob@example.com"))
+    # What was not kept cannot be compared with.
+    assert info.render(2)[1] == b""
+    room.join(Address("sip:carol@example.com"))
+    assert b"sip:carol@" in info.render(3)[1]
+    assert info.render(4, changes=False)[1] == b""
+
+
 def test_hold_and_silence_are_shown() -> None:
     room, info = make()
     alice = room.join(Address("sip:alice@example.com"))

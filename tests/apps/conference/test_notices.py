@@ -47,6 +47,11 @@ def test_a_newcomer_learns_who_is_here_and_how_others_come(
     assert message.header("Message-Type", NAMESPACE) is None
 
 
+def test_a_welcome_counts_those_whom_it_is_not_given() -> None:
+    message = CpimMessage.parse(welcome(ROOM, people(11), STAMP, count=999))
+    assert "p9@example.com and 989 more. " in message.content.decode()
+
+
 def test_a_notice_is_marked_as_one() -> None:
     data = notice(ROOM, "Ünal has left", STAMP)
     message = CpimMessage.parse(data)
