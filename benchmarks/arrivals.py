@@ -71,11 +71,12 @@ class Arrived:
 class Chatter:
     """Wants each room talked in: so many messages a second in all, for so many seconds.
 
-    Answered with Chatted.
+    The first people who came, `silent` of them, say nothing. Answered with Chatted.
     """
 
     rate: float
     seconds: float
+    silent: int
 
 
 @dataclass(slots=True)
@@ -319,11 +320,12 @@ class _Arrivals:
         """Let one after the other speak, who is in another room each time."""
         templates: dict[_Person, bytes] = {}
         self._heard = sent = 0
+        people = self._people[wish.silent :]
         begin = time.monotonic()
         while (passed := time.monotonic() - begin) < wish.seconds:
             while sent < passed * wish.rate:
                 # Those who came first into each room stand first.
-                person = self._people[sent % len(self._people)]
+                person = people[sent % len(people)]
                 if person not in templates:
                     templates[person] = message_template(
                         person.paths, person.user.capitalize(), person.user, person.target

@@ -38,9 +38,9 @@ def run(*, quick: bool) -> Section:
     section = Section(
         "rooms",
         [
-            f"{count} rooms of {IN_EACH}, whose people come {WINDOW} at a time; those of one room"
-            " have one message after",
-            "the other, each heard by all others of the room.",
+            f"{count} rooms of {IN_EACH}, whose people come {WINDOW} at a time. Then somebody says"
+            " something in one",
+            "room after the other, and all others of that room hear it.",
         ],
     )
     rooms = [f"sip:room{number}@{HOST}" for number in range(count)]
@@ -76,7 +76,7 @@ def run(*, quick: bool) -> Section:
         time.sleep(_QUIET)
         for rate in RATES:
             cpu = server.cpu_seconds()
-            chatted = people.ask(Chatter(rate, seconds), Chatted)
+            chatted = people.ask(Chatter(rate, seconds, WARM_UP), Chatted)
             cpu = server.cpu_seconds() - cpu
             if chatted.delivered < chatted.sent:
                 raise LoadError(f"of {chatted.sent} messages {chatted.delivered} were heard")

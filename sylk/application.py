@@ -17,7 +17,9 @@ from typing import Any, ClassVar, Self
 
 from sylk.log import ApplicationLogger
 from sylk.room_status import RoomStatus
+from sylk.session.announcer import Announcer
 from sylk.session.invitation import Invitation
+from sylk.session.own_hosts import OwnHosts
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.user_agent import UserAgent
 from sylk.settings import AddressSettings
@@ -73,6 +75,12 @@ class Application:
 
         None without a server, as in a test of the application alone.
         """
+        self.own_hosts: OwnHosts | None = None
+        """Which hosts of URIs are this server; the server gives it before the start. None without
+        a server."""
+        self.announcer: Announcer | None = None
+        """By which it is announced to the neighbours (Bonjour); the server gives it before the
+        start. None where nothing is announced."""
 
     async def __aenter__(self) -> Self:
         """Start: called once, before the first request."""

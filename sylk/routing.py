@@ -54,6 +54,13 @@ class RoutingTable:
         self._by_user = dict(application_map)
         self._by_domain = {_lower_domain(key): name for key, name in application_map.items()}
 
+    def ways_to(self, name: str) -> tuple[tuple[str, ...], bool]:
+        """Return which users lead to an application, and whether what nothing else claims does."""
+        users = (key for key, target in self._by_user.items() if target == name)
+        # A domain is told from a user by its dot.
+        named = tuple(key for key in users if not set(key) & set("@."))
+        return named, self._default == name
+
     def choose(
         self,
         request_uri_user: str | None,

@@ -50,10 +50,13 @@ class ServerSettings:
         "The folder for what outlives a restart. A relative path starts from the folder in which "
         "the server is started.",
     )
-    enable_bonjour: bool = setting(
-        False,
-        "Whether rooms are announced to neighbours by multicast DNS.",
-        not_yet="multicast DNS is not in this version yet",
+    bonjour: Literal["auto", "yes", "no"] = setting(
+        "auto",
+        "Whether the server, its rooms and its other services are announced to the neighbours by "
+        "multicast DNS. auto does it unless SIP listens on loopback alone.",
+    )
+    bonjour_interfaces: tuple[str, ...] = setting(
+        (), "The network interfaces on which it is announced, such as eth0; empty for all."
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = setting(
         "info",
@@ -84,6 +87,12 @@ class SipSettings:
         None,
         "The address that peers are told to use; none takes the one that the peer is reached "
         "from. Needed behind a router that translates addresses.",
+    )
+    domains: tuple[str, ...] = setting(
+        (),
+        "The domains of this server. A room has the same people at each of them, at each address "
+        "of the machine and at its host name; it is shown with the first domain, or with an "
+        "address of the machine where there is none.",
     )
     outbound_proxy: str | None = setting(
         None,

@@ -10,6 +10,7 @@ import trio
 
 from sylk.admission import BUSY, Admission
 from sylk.application import Application
+from sylk.bonjour import Bonjour, BonjourSettings
 from sylk.config import RawConfig
 from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import logging_call
@@ -18,9 +19,11 @@ from sylk.net.sip_transports import Trace
 from sylk.payload.cpim_address import Address
 from sylk.reload import plan_reload
 from sylk.server_config import ServerConfig
+from sylk.session.announcer import Announcer, Board
 from sylk.session.call import Call
 from sylk.session.endpoint import Endpoint
 from sylk.session.invitation import Invitation
+from sylk.session.own_hosts import OwnHosts
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.takeover import Takeover
 from sylk.session.user_agent import UserAgent
@@ -84,6 +87,15 @@ class Server:
         self.tracer = Tracer(
             config.trace, self.endpoint.clock, self._set_trace, self.endpoint.msrp.watch.calls
         )
+        server = config.sections.server
+        sip = config.sections.sip
+        self._own_hosts = OwnHosts(sip.local_ip, sip.domains, advertised=sip.advertised_ip)
+        self._board = Board()
+        self._bonjour = Bonjour(
+            BonjourSettings(server.bonjour, server.bonjour_interfaces),
+            self.endpoint.transports.listening,
+            self._board,
+        )
         self.stop = trio.Event()
         """Set it to end the server: BYE to all, then out."""
         self.on_ready: Callable[[], None] | None = None
@@ -105,6 +117,8 @@ class Server:
                 async with trio.open_nursery() as applications:
                     for name, application in self.config.applications.items():
                         await self._start(applications, name, application)
+                    if self._bonjour.is_wanted:
+                        await transports.start(self._bonjour.run)
                     await self._serve(task_status)
                     self._has_served.set()
             finally:
@@ -118,6 +132,10 @@ class Server:
         application.user_agent = UserAgent(
             self.endpoint, partial(self._receive_referral, application)
         )
+        application.own_hosts = self._own_hosts
+        if self._bonjour.is_wanted:
+            users, is_default = self.config.routing.ways_to(name)
+            application.announcer = Announcer(self._board, users, is_default=is_default)
         with trio.move_on_after(START_TIMEOUT) as patience:
             await nursery.start(self._keep, application)
             self._started[name] = application
@@ -182,6 +200,7 @@ class Server:
             task_status.started()
             await self.stop.wait()
             self._serving, self._admission.is_open = None, False
+            self._bonjour.close()
             logger.info("stopping: %d sessions end", self.endpoint.call_count)
             # Each session's own clean-up says BYE.
             self.endpoint.is_stopping = True

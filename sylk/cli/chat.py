@@ -4,19 +4,23 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import trio
 
 from sylk import __version__
+from sylk.cli.browse import print_neighbours
 from sylk.cli.calling import CallFailed, CallOptions, hold_chat
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless_name
-from sylk.cli.parties import parse_relay, parse_sip_uri, parse_target
+from sylk.cli.neighbours import bare, find_neighbours
+from sylk.cli.parties import parse_place, parse_relay, parse_sip_uri
 from sylk.cli.plain import Plain
+from sylk.errors import TransportError
 from sylk.log import configure_logging
 from sylk.session.challenges import Credentials
 from sylk.sip.uri import SipURI
@@ -28,6 +32,8 @@ _BROKE = 3
 _DAY = 86400.0
 _MAX_PASSWORD = 1024  # characters
 _PASSWORD_VARIABLE = "SYLK_CHAT_PASSWORD"
+
+_Found = TypeVar("_Found")
 
 _EPILOG = """\
 At a terminal, what you type is said in the room, and /help shows the commands. When standard
@@ -55,8 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         credentials = _credentials(options.caller, options.password_file)
     except ValueError as error:
         parser.error(str(error))
+    if options.browse is options.target:
+        parser.error("say whom to call, such as lobby or sip:lobby@example.com, or --browse")
+    try:
+        target = _browse(terminal, options.seconds) if options.browse else _find(options.target)
+    except CallFailed as failure:
+        print(f"sylk-chat: {failure}", file=sys.stderr)
+        return _NO_CALL
+    if target is None:
+        return _WORKED
     call = CallOptions(
-        target=options.target,
+        target=target,
         name=options.name,
         caller=options.caller,
         transport=options.transport,
@@ -100,9 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "target", metavar="SIP-URI", type=parse_target, help="whom to call: sip:lobby@example.com"
-    )
+    _add_places(parser)
     parser.add_argument("--name", help="the name that others see")
     parser.add_argument(
         "--from",
@@ -165,6 +178,29 @@ def _add_script_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="SIP-URI|NAME",
+        nargs="?",
+        type=parse_place,
+        help="whom to call: sip:lobby@example.com, or by name what advertises itself here: lobby",
+    )
+    parser.add_argument(
+        "--browse",
+        action="store_true",
+        default=None,
+        help="show the rooms and people that advertise themselves in this network, and join one; "
+        "without a terminal, write them as lines of name, address and note",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=3.0,
+        help="how long --browse looks when there is no terminal; default 3",
+    )
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -196,6 +232,48 @@ def _credentials(caller: SipURI | None, file: Path | None) -> Credentials | None
     if not 0 < len(password) <= _MAX_PASSWORD:
         raise ValueError(f"the first line of {file} must be a password")
     return Credentials(user, password)
+
+
+def _browse(terminal: bool, seconds: float) -> SipURI | None:
+    """Return whom the user has chosen of the neighbours, None for nobody; raises CallFailed."""
+    if not terminal:
+        _open_plain(False)
+        _run(partial(print_neighbours, seconds, sys.stdout))
+        return None
+    from sylk.cli.browse_screen import choose_neighbour
+
+    chosen = _run(choose_neighbour)
+    return None if chosen is None else chosen.uri
+
+
+def _find(target: SipURI | str) -> SipURI:
+    """Return whom to call; raises CallFailed where a name is nobody's or several have it."""
+    if isinstance(target, SipURI):
+        return target
+    found = _run(partial(find_neighbours, target)) or []
+    where = {str(entry.uri): entry for entry in found}
+    if not found:
+        raise CallFailed(
+            f"nobody here is called {harmless_name(target)} (sylk-chat --browse shows who is "
+            "here); of a room elsewhere write the address, such as sip:lobby@example.com"
+        )
+    if len(where) > 1:
+        choice = " or ".join(bare(entry.uri) for entry in where.values())
+        raise CallFailed(f"{harmless_name(target)} is here more than once: write {choice}")
+    return found[0].uri
+
+
+def _run(look: Callable[[], Awaitable[_Found]]) -> _Found | None:
+    """Run what looks at the neighbourhood; None when it is interrupted.
+
+    Raises CallFailed where there is no multicast DNS.
+    """
+    try:
+        return trio.run(look)
+    except KeyboardInterrupt:
+        return None
+    except TransportError as error:
+        raise CallFailed(str(error)) from error
 
 
 def _is_terminal() -> bool:

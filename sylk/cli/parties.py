@@ -11,6 +11,7 @@ from sylk.sip.address import NameAddr
 from sylk.sip.uri import SipURI
 
 _SCHEME = re.compile(r"sips?:", re.IGNORECASE)
+_ADDRESS_MARKS = frozenset("@.:;[")
 _NO_NAMES = frozenset({"", "root"})
 _GUEST = "guest"
 
@@ -27,6 +28,16 @@ def parse_target(text: str) -> SipURI:
             f"{text} is a room or a host alone: write sip:ROOM@HOST, such as sip:lobby@127.0.0.1"
         )
     return uri
+
+
+def parse_place(text: str) -> SipURI | str:
+    """Return the URI to call, or the name of a neighbour that is to be found.
+
+    Raises ArgumentTypeError that says what to write.
+    """
+    if text.strip() and not (_SCHEME.match(text) or _ADDRESS_MARKS & set(text)):
+        return text.strip()
+    return parse_target(text)
 
 
 def parse_sip_uri(text: str) -> SipURI:

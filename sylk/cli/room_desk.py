@@ -11,6 +11,7 @@ from sylk.cli.focus import Focus
 from sylk.cli.front_end import FrontEnd
 from sylk.cli.harmless import harmless, harmless_name
 from sylk.cli.invitations import ask_focus
+from sylk.cli.neighbours import bare, find_neighbours
 from sylk.cli.orders import OrderRefused, Orders
 from sylk.cli.received import Parties
 from sylk.cli.roster import NotFound, Person, Roster
@@ -30,6 +31,7 @@ _SHOWN_LIMIT = 200
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OK = 200
+_FIND_TIME = 1.5  # seconds to find a neighbour in
 _ORDINARY_ROLE = "participant"
 
 
@@ -90,7 +92,7 @@ class RoomDesk:
                     raise NotFound("nobody has said anything to you alone")
                 self._whisper(self._whisperer, rest)
             case "/invite":
-                await self._refer(self._parse_address(rest), "INVITE")
+                await self._refer(await self._find(rest), "INVITE")
             case "/kick":
                 await self._refer(self._one(rest).uri, "BYE")
             case _:
@@ -192,6 +194,20 @@ class RoomDesk:
         if rest:
             raise NotFound(f"nobody here is called {text}")
         return person
+
+    async def _find(self, text: str) -> str:
+        """Return the URI of somebody to bring in: a neighbour of this name, or an address."""
+        if not set(text) & set("@:"):
+            try:
+                found = await find_neighbours(text, _FIND_TIME)
+            except TransportError:
+                found = []
+            if len({str(entry.uri) for entry in found}) > 1:
+                choice = " or ".join(bare(entry.uri) for entry in found)
+                raise NotFound(f"{text} is here more than once: write {choice}")
+            if found:
+                return str(found[0].uri)
+        return self._parse_address(text)
 
     def _parse_address(self, text: str) -> str:
         """Return the URI of somebody to bring in; without a domain, that of the room."""

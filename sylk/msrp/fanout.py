@@ -18,9 +18,11 @@ from sylk.msrp.frame import new_transaction_id, whole_range
 class FanOut:
     """A batch of messages for any number of recipients."""
 
-    __slots__ = ("_pieces", "message_ids", "reported", "sent")
+    __slots__ = ("_pieces", "_token", "message_ids", "reported", "sent")
 
     def __init__(self) -> None:
+        self._token = b""
+        """The random part of all transaction ids of the batch, once there is one."""
         self._pieces: list[bytes] = []
         self.message_ids: list[bytes] = []
         self.sent = 0.0
@@ -47,7 +49,7 @@ class FanOut:
         """
         if failure_report not in (b"partial", b"no"):
             raise LocalProtocolError("a fan-out cannot wait for answers")
-        transaction_id = new_transaction_id(body)
+        transaction_id = self._new_id(body)
         message_id = message_id or transaction_id
         pieces = self._pieces
         start = b"MSRP %b SEND\r\n" % transaction_id
@@ -64,6 +66,15 @@ class FanOut:
         if success_report:
             self.reported.append((message_id, len(body)))
         return message_id
+
+    def _new_id(self, body: bytes) -> bytes:
+        """Return an id with 64 random bits, which are drawn once: that costs as much as a send.
+
+        Nobody can have put it into a body, as all bodies of a batch were there before it was drawn.
+        """
+        self._token = self._token or new_transaction_id()
+        transaction_id = b"%b%x" % (self._token, len(self._pieces))
+        return transaction_id if transaction_id not in body else new_transaction_id(body)
 
     @property
     def size(self) -> int:

@@ -9,10 +9,9 @@ from sylk.cli.chat import main
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["lobby"], "write sip:ROOM@HOST"),
         (["sip:lobby"], "write sip:ROOM@HOST"),
         (["sip:a b@example.com"], "write sip:USER@HOST"),
-        ([], "SIP-URI"),
+        ([], "or --browse"),
         (["lobby@example.com", "--timeout", "soon"], "number of seconds"),
         (["lobby@example.com", "--transport", "sctp"], "sctp"),
     ],

@@ -51,6 +51,24 @@ def test_what_is_asked_for_is_in_the_headers() -> None:
     assert batch.reported == [(b"m1", 2)]
 
 
+def test_the_ids_of_a_batch_are_drawn_once_and_no_two_batches_share_one() -> None:
+    batches = [FanOut(), FanOut()]
+    ids = [batch.add(b"Hi", b"text/plain") for batch in batches for _ in range(300)]
+    assert len(set(ids)) == 600
+    # RFC 4975 section 9: four to thirty-two characters.
+    assert all(17 <= len(one) <= 32 for one in ids)
+    assert len({one[:16] for one in ids}) == 2
+
+
+def test_an_id_that_a_body_holds_is_not_taken() -> None:
+    batch = FanOut()
+    token = batch.add(b"Hi", b"text/plain")[:16]
+    body = b"".join(b"%b%x " % (token, number) for number in range(5))
+    identifier = batch.add(body, b"text/plain")
+    assert identifier not in body
+    assert [frame.body for frame in read(batch.render_for(LINES % (1, 1)))] == [b"Hi", body]
+
+
 def test_a_fan_out_waits_for_nobody() -> None:
     with pytest.raises(LocalProtocolError):
         FanOut().add(b"Hi", b"text/plain", failure_report=b"yes")

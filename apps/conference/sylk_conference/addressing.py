@@ -31,10 +31,13 @@ class Addressing:
     """Finds the recipients of what is said in one room."""
 
     def __init__(
-        self, room: bytes, people: People, find_nickname: Callable[[str], User | None]
+        self,
+        is_room: Callable[[bytes], bool],
+        people: People,
+        find_nickname: Callable[[str], User | None],
     ) -> None:
-        """Take user@host of the room, and how to find who has a nickname."""
-        self._room = room
+        """Take what tells whether a URI is the room's, and how to find who has a nickname."""
+        self._is_room = is_room
         self._people = people
         self._find_nickname = find_nickname
         # The last To that named the room: clients write it without our display name, each in one
@@ -50,17 +53,17 @@ class Addressing:
         if not to_lines or (len(to_lines) == 1 and to_lines[0] == self._usual):
             return None
         if len(to_lines) > 1:
-            if all(comparable(line_uri(line)) == self._room for line in to_lines):
+            if all(self._is_room(line_uri(line)) for line in to_lines):
                 return None
             raise Refusal("a message has one recipient: the room, or one person", _FORBIDDEN)
         uri = line_uri(to_lines[0])
         nickname = None
-        if (key := comparable(uri)) == self._room:
+        if self._is_room(uri):
             nickname = _NICKNAME.search(uri)
             if nickname is None:
                 self._usual = to_lines[0]
                 return None
-        found = self._named(nickname[1]) if nickname else self._addressed(uri, key)
+        found = self._named(nickname[1]) if nickname else self._addressed(uri, comparable(uri))
         if not found:
             raise Refusal("the recipient is not here", _ABSENT)
         others = [one for one in found if one.takes_private and one is not sender]

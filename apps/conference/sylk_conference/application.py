@@ -28,9 +28,11 @@ from sylk.room_status import RoomStatus
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
 from sylk.settings import AddressSettings
 from sylk_conference.aggregation import SetAlarm
+from sylk_conference.announcing import Announcing
 from sylk_conference.dial_out import DialOut
 from sylk_conference.factory import Factory
 from sylk_conference.history import HistoryLimits, HistoryStore
+from sylk_conference.home import Home
 from sylk_conference.info import RoomInfo
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.overview import figures, room_status
@@ -64,9 +66,11 @@ class Conference(Application):
 
     def __init__(self, settings: ConferenceSettings) -> None:
         super().__init__(settings)
-        self._rooms = Rooms(self.address_settings, settings.max_rooms, self._open)
+        self._home = Home()
+        self._rooms = Rooms(self.address_settings, settings.max_rooms, self._open, self._home)
         self._presence = PresenceWatching(self._rooms, settings.notify_interval, self._set_alarm)
-        self._rooms.on_changed = self._presence.changed
+        self._announcing = Announcing(self._rooms)
+        self._rooms.on_changed = self._room_changed
         self._factory = Factory(settings.factory, secrets.randbelow)
         self._dial_out = DialOut(self._rooms, settings, self.logger, self.event_packages)
         self._referrals = Referrals(
@@ -83,7 +87,9 @@ class Conference(Application):
     async def __aenter__(self) -> Self:
         """Start."""
         self._dial_out.user_agent = self.user_agent
+        self._home.hosts = self.own_hosts
         self._rooms.reconfigure(self.address_settings, self.settings.max_rooms)
+        self._announcing.start(self.announcer)
         self._nursery = await self._stack.enter_async_context(trio.open_nursery())
         self._stack.callback(self._nursery.cancel_scope.cancel)
         self._open_history()
@@ -108,6 +114,11 @@ class Conference(Application):
         self._open_history()
         self._presence.reconfigure(settings.notify_interval)
         self._rooms.reconfigure(address_settings, settings.max_rooms)
+        self._announcing.reconfigured()
+
+    def _room_changed(self, key: bytes) -> None:
+        self._presence.changed(key)
+        self._announcing.changed(key)
 
     def _open_history(self) -> None:
         """Begin to keep what is said, as soon as some room wants that."""
@@ -128,7 +139,7 @@ class Conference(Application):
         )
 
         def limits_of(room: str) -> HistoryLimits:
-            own = self.address_settings.of(room)
+            own = self._rooms.settings.of(room)
             return replace(limits, age=own.history_age or 0, count=own.history_count)
 
         path = folder / "history.db"
@@ -255,7 +266,7 @@ class Conference(Application):
     def _open(self, address: Address, policy: RoomPolicy) -> OpenRoom:
         chats: dict[Participant, Chat] = {}
         listeners: dict[Participant, Chat] = {}
-        settings, key = self.settings, key_of(address)
+        settings, key = self.settings, self._home.key_of(address)
 
         def alarm(what: str) -> SetAlarm:
             return partial(self._set_alarm, (what, key))
@@ -267,7 +278,7 @@ class Conference(Application):
             listeners,
             alarm("reports"),
         )
-        room = Room(address, policy)
+        room = Room(address, policy, self._home)
         info = RoomInfo(room)
         of_room = policy.settings
         watchers = Watchers(

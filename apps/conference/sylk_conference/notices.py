@@ -1,11 +1,14 @@
 """What the room itself says: the welcome, and who came and went."""
 
+from collections.abc import Sequence
+
 from sylk.payload.cpim import Address, CpimMessage
 from sylk_conference.display_names import shown_name
 
 # COMPAT: clients show a message with this header as a notice, not as somebody's words.
 _STATUS = ("agp", "urn:ag-projects:xml:ns:cpim", "Message-Type", "status")
 
+_TEXT = "text/plain; charset=utf-8"
 NAMES_IN_WELCOME = 10
 """People whom a welcome names; of the others it tells how many they are."""
 
@@ -24,11 +27,13 @@ def welcome(
     kept: float | None = 0,
     *,
     count: int | None = None,
+    seen: Address | None = None,
 ) -> bytes:
     """Return the message/cpim that greets a newcomer and tells who else is here.
 
     `kept` is for how many seconds what is said is kept, None for ever. `count` is how many others
-    there are, where `others` are only the first of them.
+    there are, where `others` are only the first of them. `seen` is by which address the newcomer
+    knows the room, where that is another.
     """
     if not others:
         text = "Welcome! You are the first one here."
@@ -42,15 +47,13 @@ def welcome(
     if kept is None or kept > 0:
         time = "" if kept is None else f" for {_duration(kept)}"
         text += f"\nWhat is said to all is kept{time}, for those who come later."
-    return CpimMessage.compose(
-        room, room, text.encode(), "text/plain; charset=utf-8", date_time
-    ).render()
+    return CpimMessage.compose(seen or room, seen or room, text.encode(), _TEXT, date_time).render()
 
 
-def notice(room: Address, text: str, date_time: str) -> bytes:
+def notice(room: Address, text: str, date_time: str, to: Sequence[Address] | None = None) -> bytes:
     """Return a message/cpim that clients show as a notice of the room."""
     return CpimMessage.compose(
-        room, room, text.encode(), "text/plain; charset=utf-8", date_time, [_STATUS]
+        room, [room] if to is None else to, text.encode(), _TEXT, date_time, [_STATUS]
     ).render()
 
 

@@ -134,7 +134,7 @@ class OpenRoom:
         if missed.lost:
             were = "message was" if missed.lost == 1 else "messages were"
             text = f"{missed.lost} earlier {were} said while you were away"
-            broadcast.add(notice(self.room.address, text, date_time()))
+            broadcast.add(notice(self.room.address, text, date_time(), self.room.receivers))
         for body in missed.take():
             broadcast.add(body)
         if len(broadcast):
@@ -174,7 +174,7 @@ class OpenRoom:
 
     def tell(self, text: str, about: Collection[Participant] = ()) -> None:
         """Say something in the name of the room, to all but those whom it is about."""
-        body = notice(self.room.address, text, date_time())
+        body = notice(self.room.address, text, date_time(), self.room.receivers)
         broadcast = Broadcast()
         broadcast.add(body)
         broadcast.send_to(
@@ -187,7 +187,7 @@ class OpenRoom:
 
     def tell_some(self, text: str, participants: Sequence[Participant]) -> None:
         """Say something in the name of the room to these alone."""
-        self._send(notice(self.room.address, text, date_time()), participants)
+        self._send(notice(self.room.address, text, date_time(), self.room.receivers), participants)
 
     def send(self, user: User, content_type: str, content: bytes) -> None:
         """Send something to one person in the name of the room."""

@@ -10,7 +10,6 @@ from functools import partial
 from sylk.payload.cpim import Address
 from sylk.payload.pidf import CONTENT_TYPE, Basic, Note, Presence, PresenceTuple
 from sylk.session import SubscriptionRequest
-from sylk_conference.people import key_of
 from sylk_conference.rooms import Rooms
 from sylk_conference.watching import Watchers
 
@@ -47,7 +46,7 @@ class PresenceWatching:
 
         Raises SessionEnded, with the request refused, when it makes no sense.
         """
-        key = key_of(address)
+        key = self._rooms.home.key_of(address)
         watchers = self._watchers.get(key)
         if watchers is None:
             source = _Source(self._rooms, address)

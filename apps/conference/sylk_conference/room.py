@@ -10,6 +10,7 @@ all this right, as most have, is passed on as the very bytes that came.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address, CpimMessage, Envelope, split_envelope
@@ -20,6 +21,7 @@ from sylk_conference.audience import Audience, takes
 from sylk_conference.commands import COMMAND_TYPE
 from sylk_conference.content import Refusal, check, check_content
 from sylk_conference.display_names import shown_name
+from sylk_conference.home import Home
 from sylk_conference.nicknames import Nicknames
 from sylk_conference.people import Arrival, Participant, People, User, comparable, key_of
 from sylk_conference.policy import Asker, RoomPolicy
@@ -53,16 +55,45 @@ class Delivery:
 class Room:
     """One room, from the first participant to the last."""
 
-    def __init__(self, address: Address, policy: RoomPolicy | None = None) -> None:
-        """Take the address, and who may do what; without a policy everybody may do everything."""
+    def __init__(
+        self, address: Address, policy: RoomPolicy | None = None, home: Home | None = None
+    ) -> None:
+        """Take the address, who may do what, and by what else the room is known.
+
+        Without a policy everybody may do everything.
+        """
+        self._home = home or Home()
         self.address = address
         self.policy = policy or RoomPolicy(RoomSettings())
         self.nicknames = Nicknames(address)
         self.people = People()
-        self.key = key_of(address)
-        self.to_line = b"To: " + address.render().encode()
+        self.key = self._home.key_of(address)
+        self.receivers: list[Address] = [address]
+        """To whom what is said to all is addressed: the room, or nobody (see `Home`)."""
+        self.to_line: bytes | None = b"To: " + address.render().encode()
+        self._usual_to: bytes | None = None
+        """The last To that names the room as it is shown: clients write it each in one way."""
         self._audience = Audience(self.people)
-        self._addressing = Addressing(self.key, self.people, self._find_nickname)
+        self._addressing = Addressing(self.is_named, self.people, self._find_nickname)
+
+    @property
+    def user(self) -> str:
+        """The user part of its address, empty if it has none."""
+        return unquote(self.address.uri.partition(":")[2].rpartition("@")[0])
+
+    @property
+    def is_at_home(self) -> bool:
+        """Tell whether its host is this server."""
+        return self._home.is_at_home(self.address)
+
+    def is_named(self, uri: bytes) -> bool:
+        """Tell whether a URI is the room's, by whatever host."""
+        return self._home.is_room(uri, self.key)
+
+    def called_as(self, address: Address) -> None:
+        """Take it that somebody is here who knows the room by an address that may be another."""
+        if key_of(address) != key_of(self.address):
+            self.receivers, self.to_line = [], None
 
     # Who is here
 
@@ -205,6 +236,7 @@ class Room:
             envelope.from_line == sender.from_line
             and envelope.date_time is not None
             and len(envelope.to_lines) == 1
+            and (is_private or self._is_right(envelope.to_lines[0]))
             # COMPAT: clients want each header on a line with CRLF, and a blank line after them.
             and body.count(b"\r\n", 0, envelope.header_end) == len(envelope.other_lines) + 4
         ):
@@ -213,6 +245,27 @@ class Room:
         return render_envelope(
             sender.from_line, to_line, envelope.date_time or now, envelope.other_lines
         )
+
+    def said_again(self, body: bytes) -> bytes:
+        """Return what was said to all at some time as it is sent now: the room may be shown with
+        another host than then."""
+        envelope = split_envelope(body)
+        if len(envelope.to_lines) == 1 and self._is_right(envelope.to_lines[0]):
+            return body
+        return (
+            render_envelope(
+                envelope.from_line, self.to_line, envelope.date_time, envelope.other_lines
+            )
+            + body[envelope.header_end :]
+        )
+
+    def _is_right(self, to_line: bytes) -> bool:
+        """Tell whether the To of what is said to all may stay as it is."""
+        if self.to_line is None:
+            return False
+        if to_line != self._usual_to and comparable(line_uri(to_line)) == key_of(self.address):
+            self._usual_to = to_line
+        return to_line == self._usual_to
 
     def _leave_out(
         self, delivery: Delivery, sender: Participant, deaf: list[Participant], *, whole: bool

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from sylk.errors import RemoteProtocolError
 from sylk_conference.history import HistoryStore, Record, Visit
 from sylk_conference.people import Participant
 from sylk_conference.room import Delivery, Room, asker_of, version_for
@@ -74,7 +76,7 @@ class RoomHistory:
             missed=settings.history_since_left,
             attended=settings.history_visible_to == "present",
         )
-        versions = (version_for(participant, record.body) for record in records)
+        versions = (version_for(participant, self._said_again(record.body)) for record in records)
         return [body for body in versions if body is not None]
 
     async def latest(
@@ -87,7 +89,15 @@ class RoomHistory:
         attendee = None
         if settings.history_visible_to == "present":
             attendee = participant.key.decode("utf-8", "replace")
-        return await self.store.latest(self._key, count, before=before, attendee=attendee)
+        found = await self.store.latest(self._key, count, before=before, attendee=attendee)
+        return [replace(one, body=self._said_again(one.body)) for one in found]
+
+    def _said_again(self, body: bytes) -> bytes:
+        try:
+            return self._room.said_again(body)
+        except RemoteProtocolError:
+            # What was written by other means than ours.
+            return body
 
     def _may_see(self, participant: Participant) -> bool:
         return self._room.policy.may_see_history(asker_of(participant)) is None

@@ -11,8 +11,9 @@ from functools import partial
 from sylk.payload.cpim import Address
 from sylk.session import Call
 from sylk.settings import AddressSettings, address_uri
+from sylk_conference.home import Home
 from sylk_conference.open_room import OpenRoom
-from sylk_conference.people import comparable, key_of
+from sylk_conference.people import comparable
 from sylk_conference.policy import RoomPolicy
 from sylk_conference.settings import RoomSettings
 
@@ -33,9 +34,11 @@ class Rooms:
         settings: AddressSettings[RoomSettings],
         max_rooms: int,
         open_room: Callable[[Address, RoomPolicy], OpenRoom],
+        home: Home | None = None,
     ) -> None:
-        """Take the settings of each room, and what makes one."""
-        self.settings = settings
+        """Take the settings of each room, what makes one, and by what they are known."""
+        self.home = home or Home()
+        self.settings = self.home.settings(settings)
         self.max_rooms = max_rooms
         self._open = open_room
         self._policies: dict[bytes, RoomPolicy] = {}
@@ -61,11 +64,19 @@ class Rooms:
 
     def get(self, address: Address) -> OpenRoom | None:
         """Return the room of an address, None if it is not open."""
-        return self._rooms.get(key_of(address))
+        return self._rooms.get(self.home.key_of(address))
+
+    def by_key(self, key: bytes) -> OpenRoom | None:
+        """Return the room of a key, None if it is not open."""
+        return self._rooms.get(key)
+
+    def is_made(self, key: bytes) -> bool:
+        """Tell whether the factory has made a room."""
+        return key.rpartition(b"@")[0] in self._made
 
     def policy_of(self, address: Address) -> RoomPolicy:
         """Return who may do what in a room, whether it is open or not."""
-        key = key_of(address)
+        key = self.home.key_of(address)
         policy = self._policies.get(key)
         return policy or RoomPolicy(self.settings.of(key.decode("utf-8", "replace")))
 
@@ -75,7 +86,9 @@ class Rooms:
 
     def find_by_name(self, address: Address) -> None:
         """Have the open room of an address, made by the factory, found by its name alone."""
-        self._made[key_of(address).rpartition(b"@")[0]] = address
+        key = self.home.key_of(address)
+        self._made[key.rpartition(b"@")[0]] = address
+        self._changed(key)
 
     def place_of(self, call: Call | None) -> Address | None:
         """Return the address of the room that a call leads into."""
@@ -101,16 +114,16 @@ class Rooms:
 
     def open(self, address: Address) -> OpenRoom:
         """Open a room that is not open."""
-        key = key_of(address)
+        key = self.home.key_of(address)
         policy = self._policies[key] = self.policy_of(address)
-        open_room = self._rooms[key] = self._open(address, policy)
+        open_room = self._rooms[key] = self._open(self.home.shown(address), policy)
         open_room.on_changed = partial(self._changed, key)
         self._changed(key)
         return open_room
 
     def is_permanent(self, address: Address) -> bool:
         """Tell whether a room stays open while nobody is in it: one with a section that says so."""
-        key = key_of(address).decode("utf-8", "replace")
+        key = self.home.key_of(address).decode("utf-8", "replace")
         own = self.settings.own.get(key)
         return own is not None and own.permanent
 
@@ -123,6 +136,7 @@ class Rooms:
 
     def reconfigure(self, settings: AddressSettings[RoomSettings], max_rooms: int) -> None:
         """Take other settings; nobody who is here has to leave for it."""
+        settings = self.home.settings(settings)
         self.settings, self.max_rooms = settings, max_rooms
         for key, policy in self._policies.items():
             policy.reconfigure(settings.of(key.decode("utf-8", "replace")))

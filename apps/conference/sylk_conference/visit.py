@@ -41,6 +41,7 @@ class Visit:
             accepts=() if peer is None else peer.wrapped_types,
             takes_private=peer is None or peer.takes_private_messages,
         )
+        room.called_as(chat.local)
         open_room.enter(participant, chat)
         chat.on_hold_changed = self._hold
         self._recorded = open_room.history.enter(participant)
@@ -76,7 +77,10 @@ class Visit:
         others = [user.shown_address for user in named if user is not participant.user]
         kept = history.age if history.is_kept else 0
         subject, count = room.policy.subject, len(room.people) - 1
-        chat.post(welcome(room.address, others, date_time(), subject, kept, count=count))
+        text = welcome(
+            room.address, others, date_time(), subject, kept, count=count, seen=chat.local
+        )
+        chat.post(text)
         is_first = participant.user.participants == [participant]
         if is_first and room.policy.settings.join_notices == "all":
             open_room.comings.joined(participant, len(open_room.chats), trio.current_time())

@@ -1,6 +1,7 @@
 """The echo application: says back what is said to it, to try a client out."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import trio
 
@@ -27,6 +28,13 @@ class Echo(Application):
     name = "echo"
     settings_class = EchoSettings
     settings: EchoSettings
+
+    async def __aenter__(self) -> Self:
+        """Start, and tell the neighbours."""
+        if self.announcer is not None:
+            for user in self.announcer.users:
+                self.announcer.publish("Echo Test", user, note="Says back what you say")
+        return self
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Answer with a chat in which everything comes back."""

@@ -3,7 +3,7 @@
 import pytest
 from sylk_conference.addressing import Addressing
 from sylk_conference.content import Refusal
-from sylk_conference.people import Arrival, Participant, People, User
+from sylk_conference.people import Arrival, Participant, People, User, comparable
 
 from sylk.payload.cpim import Address
 
@@ -20,12 +20,16 @@ class House:
         self.bob = self.join("bob", "sip:x2@192.0.2.2:5062")
         self.bob_too = self.join("bob", "sip:bob@example.com;GR=urn:uuid:0b0b")
         self.carol = self.join("carol", "sip:x3@[2001:db8::1]:5060")
-        self.addressing = Addressing(LOBBY, self.people, self.find)
+        self.addressing = Addressing(self.is_lobby, self.people, self.find)
 
     def join(self, name: str, contact: str) -> Participant:
         return self.people.join(
             Address(f"sip:{name}@example.com"), arrival=Arrival(contact=contact)
         )
+
+    @staticmethod
+    def is_lobby(uri: bytes) -> bool:
+        return comparable(uri) == LOBBY
 
     def find(self, nickname: str) -> User | None:
         return next((user for user in self.people if user.nickname == nickname), None)
