@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test bench lock sample clean
+.PHONY: help install run chat test bench lock sample captures clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -57,8 +57,13 @@ bench: $(STAMP) ## Measure speed
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple
 
-sample: $(STAMP) ## Write sylk.ini.sample anew from the settings
+sample: $(STAMP) ## Write sylk.ini.sample and docs/settings.md anew from the settings
 	text=$$($(BIN)/python -m sylk.config) && echo "$$text" > sylk.ini.sample
+	text=$$($(BIN)/python -m sylk.settings_page) && echo "$$text" > docs/settings.md
+
+captures: $(STAMP) ## Write docs/captures.md anew: what an operator sees
+	text=$$(unshare --net --map-root-user $(BIN)/python -m tests.end_to_end.captures) && \
+		echo "$$text" > docs/captures.md
 
 clean: ## Remove .venv and what the checks leave behind
 	rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist

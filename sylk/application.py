@@ -25,7 +25,10 @@ from sylk.session.user_agent import UserAgent
 from sylk.settings import AddressSettings
 
 INTERFACE_VERSION = 1
-"""Counts up when something here changes in a way that applications must follow."""
+"""Counts up when an application that keeps to the public names must change to go on working.
+
+What that promises, and which names are public, stands in `docs/applications.md`.
+"""
 
 
 @dataclass(frozen=True)

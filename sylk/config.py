@@ -311,8 +311,12 @@ class _HasSettings(Protocol):
     address_settings_class: "type[DataclassInstance] | None"
 
 
-def sample() -> str:
-    """Return the sample file of the server and of the applications that come with it."""
+def sample_sections() -> tuple[SectionTypes, SectionTypes]:
+    """Return the sections of the server and of the applications that come with it.
+
+    The second mapping has what a section of a single address may set, by the section of its
+    application.
+    """
     sections = dict(SERVER_SECTIONS)
     of_addresses: dict[str, type[DataclassInstance]] = {}
     for entry in sorted(entry_points(group="sylk.applications")):
@@ -323,7 +327,12 @@ def sample() -> str:
             sections[name] = application.settings_class
             if application.address_settings_class is not None:
                 of_addresses[name] = application.address_settings_class
-    return render_sample(sections, of_addresses)
+    return sections, of_addresses
+
+
+def sample() -> str:
+    """Return the sample file of the server and of the applications that come with it."""
+    return render_sample(*sample_sections())
 
 
 if __name__ == "__main__":

@@ -233,7 +233,9 @@ class Server:
             certificate.fingerprint,
         )
         left = certificate.not_after - datetime.now(UTC)
-        if left < _EXPIRY_WARNING:
+        if left < timedelta(0):
+            logger.warning("the certificate has expired: clients refuse it; get another one")
+        elif left < _EXPIRY_WARNING:
             logger.warning("the certificate has %d days left: get another one", left.days)
 
     def _receive(self, incoming: IncomingRequest) -> None:

@@ -1,11 +1,12 @@
 """The base of every application: refuses everything, properly."""
 
+from pathlib import Path
 from typing import Self
 
 import pytest
 import trio
 
-from sylk.application import Application, NoSettings
+from sylk.application import INTERFACE_VERSION, Application, NoSettings
 from sylk.payload.cpim import Address
 from sylk.session import Invitation, PageMessage, SubscriptionRequest
 from tests.peers import (
@@ -173,3 +174,9 @@ async def test_what_cannot_be_reached_is_no_fault_of_the_application(
         await assert_nothing_left(server)
     assert "no-such-host.invalid" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_the_page_for_authors_promises_this_version_of_the_interface() -> None:
+    page = Path(__file__).resolve().parent.parent / "docs" / "applications.md"
+    told = f"`sylk.application.INTERFACE_VERSION` is {INTERFACE_VERSION}."
+    assert told in page.read_text(encoding="utf-8")

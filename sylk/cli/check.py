@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from sylk.cli.checks.addresses import check_addresses
 from sylk.cli.checks.certificates import check_certificates
 from sylk.cli.checks.configuration import check_configuration
 from sylk.cli.checks.domains import check_domains, domains_of
@@ -56,6 +57,7 @@ def examine(config: str | None) -> list[Finding]:
         *in_spool,
         *check_certificates(sections, domains),
         *check_ports(sections, running),
+        *check_addresses(sections),
         *check_domains(domains, sections),
     ]
 

@@ -27,6 +27,7 @@ def greeting(sip: Listening, msrp: Listening, spool: Path) -> str:
             f"  join        sylk-chat '{room}'",
             f"              or call {room} with any SIP client that has MSRP chat;",
             "              every other name in place of lobby is a room too",
+            "  neighbours  see it by Bonjour; sylk-chat --browse shows what is there",
             f"  SIP on      {_show(places)}",
             f"  MSRP on     {_show(msrp)}",
             f"  state in    {spool.absolute()}",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sylk.cli")
 
-_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "check": check.run,
     "install-unit": install_unit.run,
     "migrate": migrate.run,
@@ -67,8 +67,8 @@ commands of their own, each with a --help:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for a fault, 2 for a wrong setting."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given and given[0] in _COMMANDS:
-        return _COMMANDS[given[0]](given[1:])
+    if given and given[0] in COMMANDS:
+        return COMMANDS[given[0]](given[1:])
     options = _parse(given)
     try:
         path = find_config(options.config)

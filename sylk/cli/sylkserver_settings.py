@@ -108,7 +108,10 @@ SERVER: Mapping[tuple[str, str], Convert] = {
     ("Server", "log_level"): lambda value: [("Server", "log_level", value.lower())],
     ("Server", "ca_file"): _authorities,
     ("Server", "certificate"): _same("TLS", "certificate"),
-    ("Server", "enable_bonjour"): _switch("Server", "enable_bonjour", "yes"),
+    # Off by default there, and on here.
+    ("Server", "enable_bonjour"): lambda value: [
+        ("Server", "bonjour", "auto" if is_on(value) else "no")
+    ],
     ("SIP", "local_ip"): _address,
     ("SIP", "local_udp_port"): _port("local_udp_port"),
     ("SIP", "local_tcp_port"): _port("local_tcp_port"),

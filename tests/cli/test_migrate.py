@@ -144,6 +144,13 @@ def test_a_value_that_this_server_refuses_is_told(tmp_path: Path) -> None:
     assert remark.startswith("config.ini:2: [SIP] trusted_peers: trusted_peers must be any, none")
 
 
+@pytest.mark.parametrize(("there", "here"), [("True", "auto"), ("False", "no")])
+def test_bonjour_is_as_it_was(tmp_path: Path, there: str, here: str) -> None:
+    migration = migrated(tmp_path, f"[Server]\nenable_bonjour = {there}\n")
+    assert migration.sections == {"Server": {"bonjour": here}}
+    assert migration.remarks == []
+
+
 def test_a_folder_without_settings_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no config\.ini or conference\.ini here"):
         migrate(tmp_path)

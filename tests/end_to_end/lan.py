@@ -186,7 +186,7 @@ class Lan:
         machine.ip("link", "set", name, "up")
 
     def set_plugged(self, machine: Machine, *, plugged: bool, name: str = "lan0") -> None:
-        """Pull the plug of an interface out of the bridge, which it does not notice, or put it in."""
+        """Pull an interface out of the bridge, which it does not notice, or plug it in."""
         inside = ("nsenter", f"--net=/proc/{self._switch.pid}/ns/net")
         master = ("master", "br0") if plugged else ("nomaster",)
         _run(*inside, "ip", "link", "set", self._ports[machine, name], *master)

@@ -23,8 +23,8 @@ Find = Callable[[str, Sequence[str]], Sequence[Target]]
 
 
 def domains_of(raw: RawConfig, sections: ServerSections) -> list[str]:
-    """Return the domains that the settings name as ours: the realm, and those of addresses."""
-    hosts = [sections.sip.realm]
+    """Return the domains that the settings name as ours: realm, domains, and those of addresses."""
+    hosts = [sections.sip.realm, *sections.sip.domains]
     hosts += [key.rpartition("@")[2] for key in sections.server.application_map if "." in key]
     hosts += [name.rpartition("@")[2] for name in raw.sections if "@" in name]
     return sorted({host.lower() for host in hosts if is_name(host)})

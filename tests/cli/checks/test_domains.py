@@ -50,10 +50,11 @@ def test_a_domain_without_records_is_told_with_the_record() -> None:
 def test_the_domains_are_those_of_realm_map_and_rooms() -> None:
     text = (
         "[Server]\napplication_map = echo:echo, a@one.example:echo, two.example:echo\n"
-        "[SIP]\nrealm = Three.example\n[lobby@four.example]\n[hall@192.0.2.1]\n"
+        "[SIP]\nrealm = Three.example\ndomains = five.example\n"
+        "[lobby@four.example]\n[hall@192.0.2.1]\n"
     )
     raw = parse_config(text)
     found = domains_of(raw, ServerSections.read(raw))
-    assert found == ["four.example", "one.example", "three.example", "two.example"]
+    assert found == ["five.example", "four.example", "one.example", "three.example", "two.example"]
     (only,) = check_domains([], SECTIONS)
     assert only.level is Level.OK
