@@ -73,11 +73,13 @@ def run(*, quick: bool) -> Section:
         rates = (None, PACED / count)
         through_room = _measure_room(count, rates, span)
         frame = through_room[0].frame
+        kept = _measure_room(count, rates, span, history=True)
         bare_loop = _measure_bare(count, rates, span, frame)
         sizes = f"{through_room[0].in_size} bytes to the server, {len(frame)} to a listener"
-        for rate, room, bare in zip(rates, through_room, bare_loop, strict=True):
+        for rate, room, on_disk, bare in zip(rates, through_room, kept, bare_loop, strict=True):
             how = "saturated" if rate is None else f"{PACED:,} a second"
             section.add(f"{count} listeners, {how}: Sylk", room.figures(bare))
+            section.add(f"{count} listeners, {how}: with history", on_disk.figures(bare))
             section.add(f"{count} listeners, {how}: bare loop", bare.figures(None))
     section.about += [
         f"One talker; CPIM-wrapped texts of {BODY_SIZE} bytes, frames of {sizes}.",
@@ -85,14 +87,17 @@ def run(*, quick: bool) -> Section:
         f" {span.warm_up:g} s of warm-up.",
         "CPU: user and system of the process that sends to the listeners; load: of the rest of the",
         "benchmark; others: of everything else, which should be next to nothing.",
-        "Every listener got every message once; the order is checked at one of them.",
+        "Every listener got every message once; the order is checked at one of them. With history,",
+        "each message is on disk before it is answered.",
     ]
     return section
 
 
-def _measure_room(count: int, rates: tuple[float | None, ...], span: Span) -> list[_Result]:
+def _measure_room(
+    count: int, rates: tuple[float | None, ...], span: Span, *, history: bool = False
+) -> list[_Result]:
     with (
-        ServerProcess() as server,
+        ServerProcess(history=history) as server,
         Worker(listen) as crowd,
         Worker(talk_in_room, server.sip_port, ROOM, WINDOW) as talker,
     ):

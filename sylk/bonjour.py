@@ -36,8 +36,8 @@ URI_KIND: Final = "_sipuri"
 FOCUS_KIND: Final = "_sipfocus"
 """A server of conferences."""
 
-Published = dict[tuple[Announcement, str], tuple[Registration, Service]]
-"""What is published on one link, by announcement and transport."""
+Published = dict[Announcement, dict[str, Registration]]
+"""What is published on one link, by transport."""
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Bonjour:
             on_gone=self._lose,
         )
         self._random = random.Random(secrets.randbits(64))
-        board.on_changed = self._refresh
+        board.on_changed = self._changed
 
     @property
     def is_wanted(self) -> bool:
@@ -127,25 +127,33 @@ class Bonjour:
             )
 
     def _refresh(self) -> None:
-        """Have each link tell what is on the board, and nothing else."""
-        now = trio.current_time()
+        """Have links that are new tell what is on the board."""
         for link in self._node.links.values():
-            wanted = {
-                (announcement, transport): service
-                for announcement in self._board
-                for transport, service in self._services(link.interface, announcement.announced)
-            }
-            published = self._published.setdefault(link, {})
-            for key in [key for key in published if key not in wanted]:
-                link.engine.withdraw(published.pop(key)[0], now)
-            for key, service in wanted.items():
-                if key not in published:
-                    published[key] = (link.engine.publish(service, now), service)
-                elif published[key][1] != service:
-                    registration = published[key][0]
-                    link.engine.update(registration, service, now)
-                    published[key] = (registration, service)
+            if link not in self._published:
+                self._published[link] = {}
+                for announcement in self._board:
+                    self._tell(link, announcement)
+                link.flush()
+
+    def _changed(self, announcement: Announcement) -> None:
+        """Have each link tell one thing as it is now, or no more."""
+        for link in self._published:
+            self._tell(link, announcement)
             link.flush()
+
+    def _tell(self, link: MdnsLink[Responder], announcement: Announcement) -> None:
+        now = trio.current_time()
+        published = self._published[link].setdefault(announcement, {})
+        if announcement not in self._board:
+            del self._published[link][announcement]
+            for registration in published.values():
+                link.engine.withdraw(registration, now)
+            return
+        for transport, service in self._services(link.interface, announcement.announced):
+            if transport in published:
+                link.engine.update(published[transport], service, now)
+            else:
+                published[transport] = link.engine.publish(service, now)
 
     def _services(self, interface: Interface, announced: Announced) -> list[tuple[str, Service]]:
         found: list[tuple[str, Service]] = []

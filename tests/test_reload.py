@@ -53,10 +53,15 @@ def running(text: str = "", **addresses: RoomSettings) -> ServerConfig:
 def reload(text: str, config: ServerConfig) -> Reload:
     # What the tests set of themselves stands in every file.
     loopback = "local_ip = 127.0.0.1\nlocal_tcp_port = 0\nlocal_tls_port = none\n"
-    for name, more in (("SIP", "local_udp_port = 0\n"), ("MSRP", "")):
+    base = {
+        "SIP": f"{loopback}local_udp_port = 0\n",
+        "MSRP": loopback,
+        "Conference": "history = no\n",
+    }
+    for name, lines in base.items():
         head = f"[{name}]\n"
         text = text if head in text else text + head
-        text = text.replace(head, head + loopback + more)
+        text = text.replace(head, head + lines)
     return plan_reload(parse_config(text, "sylk.ini"), config)
 
 

@@ -9,13 +9,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import dns.rdata
 from dns.name import Name
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.IN.SRV import SRV
 
 from sylk.mdns.message import Message, render_response, render_unicast
-from sylk.mdns.record import Question, Record, Type
+from sylk.mdns.record import Key, Question, Record, Type
 from sylk.mdns.service import RecordSet
 
 PORT: Final = 5353
@@ -50,8 +49,6 @@ MAX_UNICAST: Final = 50
 MAX_ADDITIONAL: Final = 20
 """Answers of which it is looked up what may be asked next: one message has no room for more."""
 
-_Key = tuple[Name, dns.rdata.Rdata]
-
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -66,7 +63,7 @@ class _Asker:
     """Somebody whose known answers come in several messages."""
 
     questions: list[Question]
-    known: dict[_Key, int]
+    known: dict[Key, int]
     due: float
     is_probe: bool = False
 
@@ -77,13 +74,13 @@ class Answering:
     def __init__(self, jitter: Callable[[float, float], float]) -> None:
         self._jitter = jitter
         self._sets: dict[Hashable, RecordSet] = {}
-        self._by_name: dict[Name, dict[_Key, Record]] = {}
-        self._counts: dict[_Key, int] = {}
+        self._by_name: dict[Name, dict[Key, Record]] = {}
+        self._counts: dict[Key, int] = {}
         """How many sets a record is in; those that are shared may be in many."""
         self._denials: dict[Name, Record] = {}
-        self._pending: dict[_Key, float] = {}
+        self._pending: dict[Key, float] = {}
         """When each is to be told to the group."""
-        self._told_at: dict[_Key, float] = {}
+        self._told_at: dict[Key, float] = {}
         self._askers: dict[Source, _Asker] = {}
         self._packets: list[Packet] = []
         self._unicast_window = (-1.0, 0)
@@ -188,8 +185,8 @@ class Answering:
         return packets, messages
 
     def _answer(self, asker: _Asker, source: Source, now: float) -> None:
-        unicast: dict[_Key, Record] = {}
-        for question in asker.questions:
+        unicast: dict[Key, Record] = {}
+        for question in dict.fromkeys(asker.questions):
             for record in self._answers_to(question):
                 if 2 * asker.known.get(record.key, -1) >= record.ttl:
                     continue
@@ -244,7 +241,7 @@ class Answering:
 
     def _additionals(self, answers: Sequence[Record]) -> list[Record]:
         """Return what an asker will want to know next (RFC 6763 section 12)."""
-        found: dict[_Key, Record] = {}
+        found: dict[Key, Record] = {}
         told = {record.key for record in answers}
         names: dict[Name, None] = {}
         for record in answers[:MAX_ADDITIONAL]:
@@ -268,8 +265,8 @@ class Answering:
                 found[denial.key] = denial
         return [record for key, record in found.items() if key not in told]
 
-    def _find(self, key: _Key) -> Record | None:
-        denial = self._denials.get(key[0])
+    def _find(self, key: Key) -> Record | None:
+        denial = self._denials.get(key.name)
         if denial is not None and denial.key == key:
             return denial
-        return self._by_name.get(key[0], {}).get(key)
+        return self._by_name.get(key.name, {}).get(key)

@@ -6,6 +6,7 @@ made of labels here and never parsed from text that has dots in it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, cast
 
 import dns.rdata
@@ -42,7 +43,28 @@ class Question:
     """Whether the answer may come to him alone (RFC 6762 section 5.4)."""
 
 
-@dataclass(frozen=True, slots=True)
+class Key:
+    """A name and data, whose hash is worked out once: dnspython does it letter by letter."""
+
+    __slots__ = ("_hash", "data", "name")
+
+    def __init__(self, name: Name, data: dns.rdata.Rdata) -> None:
+        self.name = name
+        self.data = data
+        self._hash = hash((name, data))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Key) or self._hash != other._hash:
+            return False
+        return self.name == other.name and self.data == other.data
+
+
+@dataclass(frozen=True)
 class Record:
     """One record; names compare without regard to the case of ASCII letters."""
 
@@ -58,10 +80,10 @@ class Record:
         """The type of the record."""
         return self.data.rdtype
 
-    @property
-    def key(self) -> tuple[Name, dns.rdata.Rdata]:
+    @cached_property
+    def key(self) -> Key:
         """What tells it from other records, whatever its time to live is."""
-        return self.name, self.data
+        return Key(self.name, self.data)
 
     def answers(self, question: Question) -> bool:
         """Tell whether this is an answer."""
@@ -71,7 +93,7 @@ class Record:
         """Return this record with another time to live."""
         return replace(self, ttl=ttl)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many bytes it takes at most."""
         return len(wire_of(self.name)) + 10 + len(rdata_wire(self.data))

@@ -14,12 +14,11 @@ from hashlib import blake2b
 from typing import Final
 
 from dns.name import Name
-from dns.rdata import Rdata
 
 from sylk.errors import RemoteProtocolError
 from sylk.mdns.answering import PORT, Answering, Packet, Source
 from sylk.mdns.message import Message, parse_message, render_probe, render_response
-from sylk.mdns.record import Question, Record, Type, name_of, rdata_wire
+from sylk.mdns.record import Key, Question, Record, Type, name_of, rdata_wire
 from sylk.mdns.registration import Action, Input, Registration
 from sylk.mdns.service import (
     Host,
@@ -38,6 +37,9 @@ PROBE_JITTER: Final = 0.25
 
 REMEMBERED: Final = 64
 """Messages of ours that are known again when the link brings them back."""
+
+BATCH: Final = 20
+"""Names that are probed for or told at one time, so that many keep nobody waiting."""
 
 MAX_EVENTS: Final = 100
 """Events that wait to be asked for; over it the oldest is forgotten."""
@@ -160,10 +162,13 @@ class Responder:
         for registration in self._all():
             if registration.deadline is None or registration.deadline > now:
                 continue
+            if len(probed) + len(announced) >= BATCH:
+                # The others are due still, and have their turn when everybody else had his.
+                break
             action = registration.handle(Input.DUE, now)
             (probed if action is Action.PROBE else announced).append(registration)
         if announced:
-            records: dict[tuple[Name, Rdata], Record] = {}
+            records: dict[Key, Record] = {}
             for registration in announced:
                 each = self._set_of(registration)
                 self._answering.put(registration, each)

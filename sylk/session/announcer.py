@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
-MAX_ANNOUNCEMENTS: Final = 1000
+MAX_ANNOUNCEMENTS: Final = 250
 """Things that are announced at one time; more are not."""
 
 
@@ -31,33 +31,44 @@ class Announced:
 
 
 class Board:
-    """All that is announced at one time."""
+    """All that is announced at one time; who comes when it is full waits until one goes."""
 
     def __init__(self) -> None:
-        self.on_changed: Callable[[], None] | None = None
-        self._announcements: dict[Announcement, None] = {}
+        self.on_changed: Callable[[Announcement], None] | None = None
+        """Called with what has come, is not as it was, or has gone."""
+        self._announced: dict[Announcement, None] = {}
+        self._waiting: dict[Announcement, None] = {}
 
     def __iter__(self) -> Iterator["Announcement"]:
-        # Beyond the limit the oldest stay, and the next moves up when one goes.
-        for number, announcement in enumerate(self._announcements):
-            if number >= MAX_ANNOUNCEMENTS:
-                return
-            yield announcement
+        return iter(self._announced)
+
+    def __contains__(self, announcement: "Announcement") -> bool:
+        return announcement in self._announced
 
     def add(self, announcement: "Announcement") -> None:
         """Announce something."""
-        self._announcements[announcement] = None
-        self.changed()
+        if len(self._announced) >= MAX_ANNOUNCEMENTS:
+            self._waiting[announcement] = None
+            return
+        self._announced[announcement] = None
+        self.changed(announcement)
 
     def remove(self, announcement: "Announcement") -> None:
         """Announce something no more."""
-        if self._announcements.pop(announcement, self) is not self:
-            self.changed()
+        self._waiting.pop(announcement, None)
+        if announcement not in self._announced:
+            return
+        del self._announced[announcement]
+        self.changed(announcement)
+        if self._waiting:
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            self.add(first)
 
-    def changed(self) -> None:
+    def changed(self, announcement: "Announcement") -> None:
         """Take it that something announced is not as it was."""
         if self.on_changed is not None:
-            self.on_changed()
+            self.on_changed(announcement)
 
 
 class Announcement:
@@ -71,8 +82,8 @@ class Announcement:
         """Say something else of it; changes gather for some seconds before they are told."""
         current = self.announced
         self.announced = replace(current, note=note, name=current.name if name is None else name)
-        if self.announced != current:
-            self._board.changed()
+        if self.announced != current and self in self._board:
+            self._board.changed(self)
 
     def withdraw(self) -> None:
         """Announce it no more; nothing happens the second time."""

@@ -62,7 +62,8 @@ class SipURI:
         if "%" in text and _BAD_ESCAPE.search(text):
             raise RemoteProtocolError("malformed escape in URI")
         return cls(
-            scheme.lower(),
+            # Not what the text holds: the same two words for all of many thousand that are kept.
+            "sips" if len(scheme) > len("sip") else "sip",
             unescape(user) if user is not None else None,
             unescape(password) if password is not None else None,
             parse_host(host),
