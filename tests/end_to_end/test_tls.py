@@ -134,14 +134,12 @@ def test_the_key_is_nobody_elses_to_read(server: RunningServer, spool: Path) -> 
     assert modes == {"tls": 0o700, "self-signed.key": 0o600, "self-signed.crt": 0o644}
 
 
-def test_a_second_start_has_the_same_certificate(
-    server: RunningServer, spool: Path, running_server: StartServer
-) -> None:
-    again = running_server(with_tls(spool))
-    first, second = (
-        logged_fingerprint(one.wait_for_log("certificate for ")) for one in (server, again)
-    )
-    assert first == second
+def test_a_second_start_has_the_same_certificate(tmp_path: Path) -> None:
+    found: list[str] = []
+    for name in ("first", "second"):
+        with started(tmp_path / name, with_tls(tmp_path / "spool")) as server:
+            found.append(logged_fingerprint(server.wait_for_log("certificate for ")))
+    assert found[0] == found[1]
 
 
 def test_the_authority_that_signed_is_believed(server: RunningServer, spool: Path) -> None:
@@ -258,11 +256,12 @@ def test_a_certificate_that_cannot_be_used(
     assert words in line
 
 
-def test_a_spool_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    line = complaint(tmp_path / "server", with_tls(tmp_path / "file" / "spool"))
+def test_a_certificate_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "tls").touch()
+    line = complaint(tmp_path / "server", with_tls(tmp_path / "spool"))
     assert "a certificate cannot be written here" in line
-    assert str(tmp_path / "file" / "spool") in line
+    assert str(tmp_path / "spool" / "tls") in line
 
 
 # Other programs
