@@ -100,7 +100,8 @@ def test_any_parts_are_taken_or_refused(parts: list[bytes]) -> None:
     except RemoteProtocolError as error:
         status = error.status
     assert status in (200, 400, 415)
-    assert body in (b"", b"v=0")
+    # A last part that is not closed keeps its line end.
+    assert body.strip() in (b"", b"v=0")
     assert set(dispositions) <= {"recipient-list"}
 
 
