@@ -21,7 +21,7 @@ import pytest
 
 from tests.end_to_end.lossy_wire import Link, Wire
 from tests.end_to_end.programs import program
-from tests.end_to_end.server import COMMAND, RunningServer, Settings
+from tests.end_to_end.server import COMMAND, HOST, RunningServer, Settings
 
 _TUN = Path("/dev/net/tun")
 _SET_INTERFACE = 0x400454CA
@@ -92,6 +92,8 @@ class Network:
         sections = {name: dict(values) for name, values in (settings or {}).items()}
         for name in ("SIP", "MSRP"):
             sections.setdefault(name, {})["local_ip"] = self.server_host
+        # People call rooms of this host, and rooms are shown with it.
+        sections["SIP"].setdefault("domains", HOST)
         nsenter, *arguments = self._inside
         path = program(nsenter, "util-linux")
         return RunningServer(folder, sections, path, *arguments, str(COMMAND))

@@ -68,8 +68,7 @@ def final_responses(link: Link, method: str) -> list[str]:
 
 def await_seats(server: RunningServer, room: str, count: int) -> None:
     """Wait until so many have joined a room."""
-    # The room is shown with the address by which others reach it.
-    server.wait_for_log(f" joined sip:{room.partition('@')[0]}@", PATIENCE, times=count)
+    server.wait_for_log(f" joined sip:{room} ", PATIENCE, times=count)
 
 
 def seats(server: RunningServer, room: str, verb: str) -> int:
