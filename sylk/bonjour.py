@@ -78,6 +78,11 @@ class Bonjour:
             return any(not _is_loopback(host) for _, (host, _) in self._listening)
         return self._settings.mode == "yes"
 
+    @property
+    def interfaces(self) -> list[str]:
+        """The names of the interfaces on which it is told now."""
+        return [link.interface.name for link in self._node.links.values()]
+
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Tell it until cancelled; the server goes on where that fails."""
         started = False
