@@ -339,5 +339,6 @@ def test_a_room_of_a_hostile_name_is_a_room_and_no_file(server: RunningServer, n
             assert [user.entity for user in document.users] == [f"sip:{dave.address}"]
             dave.leave()
     files = [path for path in server.folder.rglob("*") if path.is_file()]
-    assert {path.name.partition(".")[0] for path in files} <= {"sylk", "history", "control"}
+    names = {path.name.partition(".")[0] for path in files}
+    assert names <= {"sylk", "history", "control", "layout", "lock"}
     assert is_well(server)
