@@ -6,7 +6,8 @@ on with another client (RFC 4579 sections 5.8 and 5.9): the others are told neit
 of a join, and it does not matter that the room is full.
 
 Somebody whose network is gone leaves at once where that can be seen, and after silence within
-`keepalive_interval` and 30 seconds, or `outbox_timeout` if there is something to be sent to him.
+`keepalive_interval` and 30 seconds, or `outbox_timeout` if there is something to be sent to him. He
+may come back within `reconnect_timeout`, and leaves after it.
 """
 
 import secrets
@@ -122,11 +123,10 @@ class Conference(Application):
 
     def _open_history(self) -> None:
         """Begin to keep what is said, as soon as some room wants that."""
-        kinds = [self.address_settings.default, *self.address_settings.own.values()]
-        wanted = any(one.history for one in kinds)
         if self._nursery is None or self._history is not None or self.state_dir is None:
             return
-        if wanted:
+        kinds = [self.address_settings.default, *self.address_settings.own.values()]
+        if any(one.history for one in kinds):
             self._history = self._make_history(self.state_dir)
             self._nursery.start_soon(self._history.run)
             for open_room in self._rooms:

@@ -7,7 +7,7 @@ from sylk_conference.settings import ConferenceSettings
 from sylk.server import Server
 from tests.apps.conference.invited import Invited, outcome, refer, told
 from tests.apps.conference.visits import assert_all_is_gone, enter
-from tests.peers import DOMAIN, PATIENCE, Caller, running_server
+from tests.peers import DOMAIN, HOST, PATIENCE, Caller, running_server
 
 OK = ["100 Trying", "200 OK"]
 
@@ -94,3 +94,27 @@ async def test_who_is_being_called_is_called_no_more_when_he_is_put_out() -> Non
         await bob.reply("487 Request Terminated")
         assert (await alice.bye()).status == 200
         await assert_all_is_gone(server)
+
+
+async def test_who_a_trusted_proxy_names_is_put_out_under_that_name_and_no_other() -> None:
+    settings = {
+        "SIP": {"trusted_peers": HOST},
+        "Conference": {"remove": "moderators", "moderators": f"alice@{DOMAIN}"},
+    }
+    asserted = f"P-Asserted-Identity: <sip:cara@{DOMAIN}>"
+    async with (
+        running_server(settings) as server,
+        Caller(server, "alice") as alice,
+        Caller(server, "bob", headers=[asserted]) as cara,
+        Caller(server, "alice") as desk,
+    ):
+        await enter(alice)
+        await enter(cara)
+        # His From says Bob, as whom nobody is here.
+        assert await refer(desk, f"<sip:bob@{DOMAIN}>;method=BYE") == 202
+        assert await outcome(desk) == ["100 Trying", "404 Not In The Room"]
+        assert people_in(server) == 2
+        async with Caller(server, "alice") as again:
+            assert await refer(again, f"<sip:cara@{DOMAIN}>;method=BYE") == 202
+            assert await outcome(again) == OK
+        assert "Removed by" in (await cara.await_bye())["Reason"]
