@@ -37,8 +37,7 @@ from sylk_conference.home import Home
 from sylk_conference.info import RoomInfo
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.overview import figures, room_status
-from sylk_conference.people import Arrival, Participant, key_of
-from sylk_conference.permissions import ByPolicy, Permissions
+from sylk_conference.people import Arrival, Participant
 from sylk_conference.policy import Asker, RoomPolicy
 from sylk_conference.presence import PresenceWatching
 from sylk_conference.recipients import call_recipients, recipients_of
@@ -78,7 +77,6 @@ class Conference(Application):
             self._rooms,
             self._dial_out,
             self._factory,
-            self.permissions_of,
             self.logger,
         )
         self._history: HistoryStore | None = None
@@ -173,7 +171,7 @@ class Conference(Application):
         if not self._rooms.can_replace(replaced):
             # A seat holds one: the next who wants it needs one of his own.
             replaced = None
-        asker = self._asker(invitation, address)
+        asker = self._rooms.asker(invitation.sender, invitation.source[0], address)
         seats = 0 if replaced is not None else self._rooms.seats_in(address)
         denial = self._rooms.policy_of(address).may_enter(asker, trio.current_time(), seats)
         if denial is not None:
@@ -184,8 +182,8 @@ class Conference(Application):
             await invitation.reject(status)
             return
         try:
-            permissions = self.permissions_of(address)
-            uris = recipients_of(invitation, permissions, self.settings.max_recipients)
+            policy = self._rooms.policy_of(address)
+            uris = recipients_of(invitation, policy, asker, self.settings.max_recipients)
         except RemoteProtocolError as error:
             self.logger.info("refused the list of %s: %s", invitation.sender.uri, error)
             await invitation.reject(error.status)
@@ -197,7 +195,7 @@ class Conference(Application):
             async with invitation.accept(
                 focus=True, chatroom=features, local=address, streams=True, allow_join=True
             ) as chat:
-                call_recipients(self._rooms, self._dial_out, open_room, chat, permissions, uris)
+                call_recipients(self._rooms, self._dial_out, open_room, chat, asker, uris)
                 await self._take_part(open_room, chat, asker)
 
     async def handle_subscription(self, subscription: SubscriptionRequest) -> None:
@@ -206,7 +204,7 @@ class Conference(Application):
             await subscription.reject(_NOT_ALLOWED)
             return
         address = self._room_at(subscription)
-        asker = self._asker(subscription, address)
+        asker = self._rooms.asker(subscription.sender, subscription.source[0], address)
         denial = self._rooms.policy_of(address).may_subscribe(asker, trio.current_time())
         if denial is not None:
             self.logger.info("%s may not subscribe: %s", subscription.sender.uri, denial.reason)
@@ -225,16 +223,6 @@ class Conference(Application):
         """Have somebody called into a room, or put out of it."""
         place = self._rooms.place_of(referral.call)
         await self._referrals.handle(referral, place or self._room_at(referral))
-
-    def permissions_of(self, address: Address) -> Permissions:
-        """Return who may have others called into the room of an address, or put out of it."""
-        return ByPolicy(self._rooms.policy_of(address), trio.current_time())
-
-    def _asker(self, request: Invitation | SubscriptionRequest, address: Address) -> Asker:
-        """Return who asks for something, as the policy of a room wants to know him."""
-        key, open_room = key_of(request.sender), self._rooms.get(address)
-        is_here = open_room is not None and key in open_room.calls.values()
-        return Asker(key, request.source[0], is_here)
 
     def _place_of(self, invitation: Invitation) -> Address:
         """Return the room that an invitation leads to: that of the call that it names, or its own.

@@ -12,7 +12,6 @@ from sylk_conference.content import Refusal, check
 from sylk_conference.notices import name_of
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import Participant, comparable
-from sylk_conference.policy import Asker
 from sylk_conference.room import asker_of
 
 _ABSENT = 404
@@ -56,19 +55,14 @@ class Moderation:
     def _key(self, command: Command) -> bytes:
         return comparable(command.user.encode("utf-8", "replace"))
 
-    def _target(self, command: Command) -> Asker:
-        key = self._key(command)
-        user = self._open_room.room.people.get(key)
-        return Asker(key) if user is None else asker_of(user.participants[0])
-
     def _kick(self, command: Command, now: float) -> None:
-        policy, target = self._open_room.room.policy, self._target(command)
+        policy, target = self._open_room.room.policy, self._open_room.room.known(self._key(command))
         check(policy.may_remove(asker_of(self._participant), target, now))
         if not self._put_out(target.key, "Removed"):
             raise Refusal("he is not here", _ABSENT)
 
     def _ban(self, command: Command, now: float) -> None:
-        target = self._target(command)
+        target = self._open_room.room.known(self._key(command))
         check(self._open_room.room.policy.ban(target, now, command.seconds))
         self._put_out(target.key, "Banned")
 
@@ -77,7 +71,7 @@ class Moderation:
         return self._open_room.put_out(key, f"{what} by {name_of(address)}", address.uri)
 
     def _mute(self, command: Command, now: float) -> None:
-        open_room, target = self._open_room, self._target(command)
+        open_room, target = self._open_room, self._open_room.room.known(self._key(command))
         policy = open_room.room.policy
         if command.name == "mute":
             check(policy.mute(target, now, command.seconds))

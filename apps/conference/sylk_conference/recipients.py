@@ -9,7 +9,10 @@ body is more than a session description. Who else is in the room, everybody sees
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
+
+import trio
 
 from sylk.errors import RemoteProtocolError
 from sylk.payload.cpim import Address
@@ -19,7 +22,7 @@ from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.notices import notice
 from sylk_conference.open_room import OpenRoom, date_time
 from sylk_conference.people import comparable, key_of
-from sylk_conference.permissions import Permissions, Referrer
+from sylk_conference.policy import Asker, RoomPolicy
 from sylk_conference.rooms import Rooms
 
 _FORBIDDEN = 403
@@ -29,7 +32,7 @@ _REFUSED = 300
 
 
 def recipients_of(
-    invitation: Invitation, permissions: Permissions, max_recipients: int
+    invitation: Invitation, policy: RoomPolicy, asker: Asker, max_recipients: int
 ) -> list[str]:
     """Return the URIs of whom the caller wants called, each once, and himself left out.
 
@@ -49,8 +52,9 @@ def recipients_of(
     uris.pop(key_of(invitation.sender), None)
     if len(uris) > max_recipients:
         raise RemoteProtocolError(f"more than {max_recipients} people in the list", _FORBIDDEN)
-    referrer = Referrer(invitation.sender, invitation.source[0], is_here=True)
-    if uris and not any(permissions.may_invite(referrer, key) for key in uris):
+    # By the time that they are called he is here.
+    caller, now = replace(asker, is_here=True), trio.current_time()
+    if uris and all(policy.may_invite(caller, key, now) is not None for key in uris):
         raise RemoteProtocolError("he may not have others called", _FORBIDDEN)
     return list(uris.values())
 
@@ -60,12 +64,12 @@ def call_recipients(
     dial_out: DialOut,
     open_room: OpenRoom,
     chat: Chat,
-    permissions: Permissions,
+    asker: Asker,
     uris: Iterable[str],
 ) -> None:
     """Have everybody called who is not in the room yet; `chat` is that of who wants it."""
     room = open_room.room.address
-    referrer = Referrer(chat.remote, is_here=True)
+    policy, caller = open_room.room.policy, replace(asker, is_here=True)
     for uri in uris:
         tell = partial(_tell, chat, room, uri)
         invitee = Invitee(uri, chat.remote)
@@ -73,7 +77,7 @@ def call_recipients(
             continue
         if uri.partition(":")[0].lower() not in ("sip", "sips"):
             tell(_BAD_SCHEME, "it is no SIP address")
-        elif not permissions.may_invite(referrer, invitee.key):
+        elif policy.may_invite(caller, invitee.key, trio.current_time()) is not None:
             tell(_FORBIDDEN, "the room does not allow it")
         elif dial_out.is_ringing(open_room, invitee.key):
             dial_out.call(open_room, invitee, tell)

@@ -13,22 +13,23 @@ whom it names is told in the NOTIFYs, with status and reason, truthfully:
   us otherwise is refused by the core in the same way.
 """
 
-from collections.abc import Callable
 from contextlib import nullcontext
+
+import trio
 
 from sylk.errors import RemoteProtocolError
 from sylk.log import ApplicationLogger
 from sylk.payload.cpim import Address
 from sylk.session import Refer, Referral, ReferralRequest
+from sylk_conference.content import check
 from sylk_conference.dial_out import DialOut, Invitee, uri_to_call
 from sylk_conference.factory import Factory
 from sylk_conference.notices import name_of
 from sylk_conference.open_room import OpenRoom
 from sylk_conference.people import comparable
-from sylk_conference.permissions import Permissions, Referrer
+from sylk_conference.policy import Asker
 from sylk_conference.rooms import Rooms
 
-_FORBIDDEN = 403
 _NOT_FOUND = 404
 _NOT_ALLOWED = 405
 _BAD_SCHEME = 416
@@ -46,31 +47,28 @@ class Referrals:
         rooms: Rooms,
         dial_out: DialOut,
         factory: Factory,
-        permissions_of: Callable[[Address], Permissions],
         logger: ApplicationLogger,
     ) -> None:
-        """Take what decides in the room of an address, besides the rooms themselves."""
         self._rooms = rooms
         self._dial_out = dial_out
         self._factory = factory
-        self._permissions_of = permissions_of
         self._logger = logger
 
     async def handle(self, request: ReferralRequest, place: Address) -> None:
         """Answer a REFER to the room of `place` and do what it asks for."""
         open_room = self._rooms.get(place)
-        referrer = self._referrer_of(request, open_room)
+        asker = self._rooms.asker(request.sender, request.source[0], place)
         is_called = False
         try:
             refer = request.read()
-            self._check(request, refer, referrer, place)
+            self._check(request, refer, asker, place)
             uri = uri_to_call(str(refer.target))
-            invitee = Invitee(uri, referrer.address, refer.replaces)
+            invitee = Invitee(uri, request.sender, refer.replaces)
             if refer.method == "INVITE" and self._has_to_call(open_room, invitee):
                 self._check_bounds(open_room, invitee)
                 is_called = True
         except RemoteProtocolError as error:
-            self._logger.info("refused a REFER of %s: %s", referrer.address.uri, error)
+            self._logger.info("refused a REFER of %s: %s", request.sender.uri, error)
             retry_after = next((int(v) for name, v in error.headers if name == "Retry-After"), None)
             await request.reject(error.status, retry_after=retry_after)
             return
@@ -80,20 +78,13 @@ class Referrals:
             # Meanwhile the room may have closed.
             open_room = self._rooms.get(place)
             if refer.method == "BYE":
-                self._remove(referral, open_room, referrer, invitee.key)
+                self._remove(referral, open_room, request.sender, invitee.key)
             else:
                 self._invite(referral, open_room, invitee)
 
-    def _referrer_of(self, request: ReferralRequest, open_room: OpenRoom | None) -> Referrer:
-        referrer = Referrer(request.sender, request.source[0])
-        is_here = open_room is not None and referrer.key in open_room.calls.values()
-        return Referrer(request.sender, request.source[0], is_here)
-
     # Whether
 
-    def _check(
-        self, request: ReferralRequest, refer: Refer, referrer: Referrer, place: Address
-    ) -> None:
+    def _check(self, request: ReferralRequest, refer: Refer, asker: Asker, place: Address) -> None:
         """Raise RemoteProtocolError for what is not done, whatever becomes of the target."""
         if request.call is None and self._factory.is_named(request.request_uri.user):
             raise RemoteProtocolError("the factory has nobody in it", _NOT_ALLOWED)
@@ -102,14 +93,14 @@ class Referrals:
         target = str(refer.target)
         if target.partition(":")[0] not in ("sip", "sips"):
             raise RemoteProtocolError("the target is no SIP URI", _BAD_SCHEME)
-        permissions = self._permissions_of(place)
+        policy, now = self._rooms.policy_of(place), trio.current_time()
         key = comparable(target.encode("utf-8", "replace"))
         if refer.method == "BYE":
-            if not permissions.may_remove(referrer, key):
-                raise RemoteProtocolError("he may not put others out", _FORBIDDEN)
+            open_room = self._rooms.get(place)
+            out = Asker(key) if open_room is None else open_room.room.known(key)
+            check(policy.may_remove(asker, out, now))
             return
-        if not permissions.may_invite(referrer, key):
-            raise RemoteProtocolError("he may not have others called", _FORBIDDEN)
+        check(policy.may_invite(asker, key, now))
         user = key.rpartition(b"@")[0].decode("utf-8", "replace")
         if self._rooms.get(Address(target)) is not None or self._factory.is_named(user):
             raise RemoteProtocolError("the target is a room", _LOOP)
@@ -148,15 +139,15 @@ class Referrals:
             referral.finish(_BUSY, "Too Many Calls")
 
     def _remove(
-        self, referral: Referral, open_room: OpenRoom | None, referrer: Referrer, key: bytes
+        self, referral: Referral, open_room: OpenRoom | None, referrer: Address, key: bytes
     ) -> None:
-        reason = f"Removed by {name_of(referrer.address)}"
-        if open_room is None or not open_room.put_out(key, reason, referrer.address.uri):
+        reason = f"Removed by {name_of(referrer)}"
+        if open_room is None or not open_room.put_out(key, reason, referrer.uri):
             referral.finish(_NOT_FOUND, "Not In The Room")
         else:
             self._logger.info(
                 "%s has put %s out of %s",
-                *(referrer.address.uri, key.decode("utf-8", "replace")),
+                *(referrer.uri, key.decode("utf-8", "replace")),
                 open_room.room.address.uri,
             )
             referral.finish(200)

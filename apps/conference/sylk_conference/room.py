@@ -137,6 +137,11 @@ class Room:
             return [user]
         return self._rename_namesakes(nickname)
 
+    def known(self, key: bytes) -> Asker:
+        """Return somebody, by user@host, as the policy wants to know him; he need not be here."""
+        user = self.people.get(key)
+        return Asker(key) if user is None else asker_of(user.participants[0])
+
     def give_roles(self, user: User) -> None:
         """Let somebody be what the policy says that he is."""
         is_moderator = any(self.policy.is_moderator(asker_of(one)) for one in user.participants)

@@ -13,8 +13,8 @@ from sylk.session import Call
 from sylk.settings import AddressSettings, address_uri
 from sylk_conference.home import Home
 from sylk_conference.open_room import OpenRoom
-from sylk_conference.people import comparable
-from sylk_conference.policy import RoomPolicy
+from sylk_conference.people import comparable, key_of
+from sylk_conference.policy import Asker, RoomPolicy
 from sylk_conference.settings import RoomSettings
 
 ROOM_NAME = "Conference Room"
@@ -89,6 +89,15 @@ class Rooms:
         key = self.home.key_of(address)
         self._made[key.rpartition(b"@")[0]] = address
         self._changed(key)
+
+    def asker(self, sender: Address, source: str, address: Address) -> Asker:
+        """Return who asks for something in a room, as its policy wants to know him.
+
+        `source` is the IP address that his request came from.
+        """
+        key, open_room = key_of(sender), self.get(address)
+        is_here = open_room is not None and key in open_room.calls.values()
+        return Asker(key, source, is_here)
 
     def place_of(self, call: Call | None) -> Address | None:
         """Return the address of the room that a call leads into."""

@@ -333,3 +333,30 @@ def test_how_fast_one_may_talk_changes_with_the_settings() -> None:
     assert room.pace(bucket, 2, NOW) == pytest.approx(1.0)
     room.reconfigure(replace(SETTINGS, message_rate=0))
     assert room.pace(bucket, 10_000, NOW) == 0
+
+
+# What a REFER asks for
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_by_default_who_is_here_may_invite(is_here: bool) -> None:
+    asker = Asker(b"alice@example.com", is_here=is_here)
+    denial = RoomPolicy(RoomSettings()).may_invite(asker, b"bob@example.com", 0.0)
+    assert (denial is None) is is_here
+
+
+def test_who_is_banned_is_not_called_while_that_lasts() -> None:
+    room = RoomPolicy(RoomSettings())
+    room.ban(Asker(b"bob@example.com"), 0.0, 10.0)
+    asker = Asker(b"alice@example.com", is_here=True)
+    assert room.may_invite(asker, b"bob@example.com", 5.0) is not None
+    assert room.may_invite(asker, b"bob@example.com", 15.0) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "may"), [(b"alice@example.com", True), (b"bob@example.com", False)]
+)
+def test_everybody_may_put_out_himself(target: bytes, may: bool) -> None:
+    asker = Asker(b"alice@example.com", is_here=True)
+    denial = RoomPolicy(RoomSettings()).may_remove(asker, Asker(target), 0.0)
+    assert (denial is None) is may

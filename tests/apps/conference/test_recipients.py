@@ -6,7 +6,7 @@ from sylk.server import Server
 from tests.apps.conference.invited import Invited
 from tests.apps.conference.visits import assert_all_is_gone, rooms_of
 from tests.end_to_end.wire_sip import SipMessage
-from tests.peers import DOMAIN, Caller, chat_offer, running_server
+from tests.peers import DOMAIN, HOST, Caller, chat_offer, running_server
 
 REQUIRE = "Require: recipient-list-invite"
 MIXED = "multipart/mixed;boundary=b"
@@ -70,6 +70,18 @@ async def test_everybody_in_the_list_is_called(require: str) -> None:
         server.stop.set()
         await bob.await_bye()
         await assert_all_is_gone(server)
+
+
+async def test_who_may_invite_for_the_place_he_comes_from_may_bring_a_list() -> None:
+    settings = {"Conference": {"invite": "moderators", "moderators": f"{HOST}/32"}}
+    async with (
+        running_server(settings) as server,
+        Caller(server, "alice") as alice,
+        Invited(server, "bob") as bob,
+    ):
+        assert (await invite(alice, list_part(bob.uri))).status == 200
+        await alice.connect()
+        await bob.await_invite()
 
 
 async def test_a_list_makes_a_room_of_the_factory() -> None:

@@ -118,3 +118,23 @@ async def test_who_a_trusted_proxy_names_is_put_out_under_that_name_and_no_other
             assert await refer(again, f"<sip:cara@{DOMAIN}>;method=BYE") == 202
             assert await outcome(again) == OK
         assert "Removed by" in (await cara.await_bye())["Reason"]
+
+
+async def test_a_moderator_by_the_place_he_comes_from_is_put_out_by_moderators_alone() -> None:
+    settings = {
+        "Server": {"bonjour": "no"},
+        "SIP": {"local_ip": "0.0.0.0"},
+        "MSRP": {"local_ip": "0.0.0.0"},
+        "Conference": {"remove": "participants", "moderators": "127.0.0.2/32"},
+    }
+    async with (
+        running_server(settings) as server,
+        Caller(server, "alice", host="127.0.0.2") as alice,
+        Caller(server, "bob") as bob,
+        Caller(server, "bob") as desk,
+    ):
+        await enter(alice)
+        await enter(bob)
+        assert await refer(desk, f"<sip:alice@{DOMAIN}>;method=BYE") == 403
+        await bob.say("still here")
+        assert (await alice.hear()).text == "still here"
