@@ -9,6 +9,7 @@ take that gets each by itself.
 from collections.abc import Callable
 
 from sylk.payload.multipart import BodyPart, Multipart
+from sylk_conference.alarm import SetAlarm
 from sylk_conference.audience import takes
 from sylk_conference.people import User
 
@@ -27,7 +28,6 @@ MAX_PARTS = 30
 MAX_SIZE = 48 * 1024
 """Bytes that go together."""
 
-SetAlarm = Callable[[float | None, Callable[[float], None]], None]
 Send = Callable[[User, str, bytes], None]
 """Sends a content of a type to somebody in the name of the room."""
 

@@ -28,7 +28,7 @@ from sylk.payload.cpim import Address
 from sylk.room_status import RoomStatus
 from sylk.session import Chat, Invitation, ReferralRequest, SubscriptionRequest
 from sylk.settings import AddressSettings
-from sylk_conference.aggregation import SetAlarm
+from sylk_conference.alarm import SetAlarm
 from sylk_conference.announcing import Announcing
 from sylk_conference.dial_out import DialOut
 from sylk_conference.factory import Factory

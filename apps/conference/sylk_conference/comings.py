@@ -8,7 +8,7 @@ I/O, no clock, no tasks.
 
 from collections.abc import Callable, Collection, Sequence
 
-from sylk_conference.aggregation import SetAlarm
+from sylk_conference.alarm import SetAlarm
 from sylk_conference.notices import name_of
 from sylk_conference.people import Participant
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from sylk.payload.cpim import CpimMessage
 from sylk.session import Broadcast, Call, Chat
-from sylk_conference.aggregation import Aggregation, SetAlarm
+from sylk_conference.aggregation import Aggregation
+from sylk_conference.alarm import SetAlarm
 from sylk_conference.comings import Comings
 from sylk_conference.info import RoomInfo
 from sylk_conference.missed import Missed

@@ -1,16 +1,13 @@
 """The reports of one room on the wire: its fates with a clock and with the chats of its people."""
 
 from collections import deque
-from collections.abc import Callable
 
 import trio
 
 from sylk.session import Broadcast, Chat, Receipt
+from sylk_conference.alarm import SetAlarm
 from sylk_conference.fates import Fate, Fates, Rule
 from sylk_conference.people import Participant
-
-SetAlarm = Callable[[float | None, Callable[[float], None]], None]
-"""Lets a function be called, with the time, at a time; None lets it be called never."""
 
 HeldReports = list[tuple[Receipt, int, str | None]]
 """Reports that wait for the answers to messages: receipt, status and comment of each."""

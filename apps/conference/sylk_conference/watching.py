@@ -13,15 +13,13 @@ from typing import Protocol
 import trio
 
 from sylk.session import Subscription, SubscriptionRequest
+from sylk_conference.alarm import SetAlarm
 
 SLICE = 1024 * 1024
 """Bytes of documents that are told in one go."""
 
 RATE = 8 * 1024 * 1024
 """Bytes of documents a second, to all the subscribers of one room together."""
-
-SetAlarm = Callable[[float | None, Callable[[float], None]], None]
-"""Lets a function be called, with the time, at a time; None lets it be called never."""
 
 
 class Source(Protocol):
