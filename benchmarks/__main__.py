@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import (
+    chat_servers,
     conference_info,
     fan_out,
     history,
@@ -24,6 +25,7 @@ from benchmarks.wire import LoadError
 
 BENCHMARKS = {
     "fan-out": fan_out.run,
+    "chat-servers": chat_servers.run,
     "large": large.run,
     "relay": relay.run,
     "set-ups": set_up.run,
