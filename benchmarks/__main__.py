@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import (
     chat_servers,
     conference_info,
+    cores,
     fan_out,
     history,
     joins,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "history": history.run,
     "conference-info": conference_info.run,
+    "cores": cores.run,
 }
 
 
