@@ -17,6 +17,7 @@ from benchmarks.wire import HOST, LoadError
 _CONFIGURATION = Path(__file__).with_name("answer.cfg")
 _READY = "ready to answer"
 _START_LIMIT = 20.0
+_ATTEMPTS = 50
 _MEGABYTES = 512
 """Shared memory: it remembers each transaction for some seconds."""
 
@@ -63,11 +64,18 @@ def answering() -> Generator[Answering]:
 
 
 def _free_port() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind((HOST, 0))
-        port: int = udp.getsockname()[1]
-        tcp.bind((HOST, port))
-        return port
+    """Return a port that is free for UDP and for TCP."""
+    for _ in range(_ATTEMPTS):
+        with (
+            suppress(OSError),
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+            socket.socket() as tcp,
+        ):
+            udp.bind((HOST, 0))
+            port: int = udp.getsockname()[1]
+            tcp.bind((HOST, port))
+            return port
+    raise LoadError(f"no port was free in {_ATTEMPTS} attempts")
 
 
 def _await_ready(process: subprocess.Popen[bytes], log: Path) -> None:
