@@ -16,7 +16,7 @@ def test_a_bound_decides(ratio: float, met: bool) -> None:
     section = Section("chat-servers", [])
     section.add("50 listeners, saturated: Sylk", {"x Prosody's deliveries/CPU-s": ratio})
     assert outcome_of("Prosody", section) == Outcome(
-        "50 listeners, saturated: at least 40 times Prosody's deliveries a CPU-second",
+        "50 listeners or more, saturated: at least 40 times Prosody's deliveries a CPU-second",
         f"{ratio} times",
         met,
     )
