@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import (
     conference_info,
+    cores,
     fan_out,
     history,
     joins,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "history": history.run,
     "conference-info": conference_info.run,
+    "cores": cores.run,
 }
 
 
