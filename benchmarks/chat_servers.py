@@ -235,7 +235,6 @@ def _measure_talk(listeners: Worker, sender: _Sender, rate: float | None, span: 
         raise LoadError(f"no message came within {seconds:.0f} s")
     cpu, load, machine = (end - begin for begin, end in zip(before, after, strict=True))
     figures: Figures = {
-        "listeners": count,
         "deliveries/s": deliveries / seconds,
         "deliveries/CPU-s": deliveries / cpu,
         "us CPU each": cpu / deliveries * 1e6,

@@ -84,7 +84,9 @@ def render(report: Report) -> str:
     minutes = sum(section.seconds for section in report.sections) / 60
     parts = [_BEGIN, _machine(report), _REPEAT.format(minutes=minutes), _goals(report)]
     parts += [_section(section, drawn.get(section.name, [])) for section in report.sections]
-    parts += [f"## {_TITLES[name]}\n\nFailed: {why}\n" for name, why in report.failures.items()]
+    parts += [
+        f"## {_TITLES.get(name, name)}\n\nFailed: {why}\n" for name, why in report.failures.items()
+    ]
     parts.append(_ELSEWHERE)
     return "\n".join(parts)
 
@@ -103,7 +105,7 @@ def _goals(report: Report) -> str:
 
 
 def _section(section: Section, drawn: list[Plot]) -> str:
-    lines = [f"## {_TITLES[section.name]}\n"]
+    lines = [f"## {_TITLES.get(section.name, section.name)}\n"]
     lines += [f"`{section.name}`, {section.seconds:.0f} s. {section.about[0]}", *section.about[1:]]
     lines += [f"\n![{plot.title}](speed/{plot.name}.svg)" for plot in drawn]
     lines += ["", *table(section), ""]
