@@ -43,7 +43,7 @@ BENCHMARKS = {
     "conference-info": conference_info.run,
     "cores": cores.run,
 }
-NOT_QUICK = {"relay", "memory", "conference-info", "cores"}
+NOT_QUICK = {"relay", "rooms", "memory", "history", "conference-info", "cores"}
 """Left out of a quick run of all: each takes a good part of two minutes however quick it is."""
 
 _LONGEST = 600.0
