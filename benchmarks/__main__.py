@@ -10,6 +10,7 @@ from benchmarks import (
     conference_info,
     cores,
     fan_out,
+    floods,
     history,
     joins,
     large,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "parsers": parsers.run,
     "memory": memory.run,
     "history": history.run,
+    "floods": floods.run,
     "conference-info": conference_info.run,
     "cores": cores.run,
 }
