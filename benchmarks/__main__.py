@@ -15,6 +15,7 @@ from benchmarks import (
     conference_info,
     cores,
     fan_out,
+    floods,
     history,
     joins,
     large,
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "parsers": parsers.run,
     "memory": memory.run,
     "history": history.run,
+    "floods": floods.run,
     "conference-info": conference_info.run,
     "cores": cores.run,
 }
