@@ -54,10 +54,10 @@ _REPEAT = """\
 
 The figures go to `build/bench.json`, and `make speed-page` writes this page and its plots from
 there. The comparisons are made with what is installed (on Debian: `prosody`, `ejabberd`,
-`kamailio`, `kamailio-tls-modules` and `gcc`); services need not run, since the benchmarks start each
-program with settings of its own on free ports of 127.0.0.1. What is not installed is left out,
-with a line that says so. "Others busy" is what the rest of the machine took meanwhile, in percent of one core;
-where it is not small, rates mean little, and CPU times somewhat more.
+`kamailio`, `kamailio-tls-modules` and `gcc`); services need not run, since the benchmarks start
+each program with settings of its own on free ports of 127.0.0.1. What is not installed is left
+out, with a line that says so. "Others busy" is what the rest of the machine took meanwhile, in
+percent of one core; where it is not small, rates mean little, and CPU times somewhat more.
 """
 
 _ELSEWHERE = """\
