@@ -5,13 +5,20 @@ blocking `sendall` of a ready frame for each message and listener, to the same l
 and the listeners live in processes of their own. The benchmark measures the server only while these
 have time left: `load` is the share of one processor that they take together, and `others` is what
 everything else on the machine takes, which should be next to nothing.
+
+Half load is half of what the slower of the two bears, the server or the loop, and the same rate for
+both: what is compared there is how long a message is on its way.
 """
 
 import re
+import statistics
 import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from benchmarks.crowd import Accept, Count, Counts, Forget, Join, Port, check, listen
+from benchmarks.memory import allow_files
 from benchmarks.report import Figure, Section
 from benchmarks.server_process import ServerProcess, machine_cpu_seconds
 from benchmarks.talker import Said, Talk, talk_bare, talk_in_room
@@ -19,14 +26,22 @@ from benchmarks.wire import BODY_SIZE, HOST, LoadError
 from benchmarks.workers import Ready, Worker
 
 ROOM = f"sip:bench@{HOST}"
-LISTENERS = (10, 50)
+SIZES = (2, 10, 50, 200, 1000)
+QUICK_SIZES = (10, 50)
+PACED_FROM = 10
+"""Listeners from which on a paced case makes sense: with fewer the talker cannot keep the pace."""
 WINDOW = 300
 """Messages that the talker has unanswered at most."""
 PACED = 50_000
 """Deliveries a second of the paced cases."""
 
+SYLK, HISTORY, TLS, BARE = "Sylk", "with history", "over TLS", "bare loop"
+
+# Of the section of rooms, which is the last one of the settings.
+_SETTINGS = f"max_participants = {2 * max(SIZES)}\n"
+_SPARE_FILES = 200
 _QUIET = 0.5
-_SETTLE_LIMIT = 30.0
+_SETTLE_LIMIT = 60.0
 _TAIL = 0.2
 
 
@@ -36,6 +51,20 @@ class Span:
 
     warm_up: float
     measured: float
+
+
+@dataclass(slots=True)
+class _Seat:
+    """Listeners, a talker, and who sends to the listeners."""
+
+    crowd: Worker
+    talker: Worker
+    sender: ServerProcess | Worker
+    count: int
+
+    @property
+    def load(self) -> list[Worker]:
+        return [self.crowd] if self.sender is self.talker else [self.crowd, self.talker]
 
 
 @dataclass(slots=True)
@@ -49,100 +78,126 @@ class _Result:
     others: float
     in_size: int
     frame: bytes
+    delays: list[float]
+    """Seconds from the talker to a listener, of what was sent at a rate."""
 
-    def figures(self, bare: "_Result | None") -> dict[str, Figure]:
-        figures: dict[str, Figure] = {
+    def figures(self) -> dict[str, Figure]:
+        return {
             "deliveries/s": self.deliveries,
             "CPU s/100k": self.cpu,
             "sender busy %": 100 * self.busy,
             "load busy %": 100 * self.load,
             "others busy %": 100 * self.others,
         }
-        if bare is not None:
-            figures["rate vs bare"] = self.deliveries / bare.deliveries
-            figures["CPU vs bare"] = self.cpu / bare.cpu
-        return figures
+
+    def delay(self, percent: int) -> float:
+        """Return the milliseconds in which so many of a hundred messages came."""
+        return 1000 * statistics.quantiles(self.delays, n=100)[percent - 1]
 
 
 def run(*, quick: bool) -> Section:
-    """Measure rooms of several sizes, saturated and paced."""
-    span = Span(0.5, 1.5) if quick else Span(1.5, 5.0)
+    """Measure rooms of several sizes, saturated, paced and at half load."""
+    sizes = QUICK_SIZES if quick else SIZES
+    span = Span(0.3, 1.2) if quick else Span(1.0, 3.0)
+    allow_files(2 * max(sizes) + _SPARE_FILES)
     section = Section("fan-out", [])
-    sizes = ""
-    for count in LISTENERS:
-        rates = (None, PACED / count)
-        through_room = _measure_room(count, rates, span)
-        frame = through_room[0].frame
-        kept = _measure_room(count, rates, span, history=True)
-        bare_loop = _measure_bare(count, rates, span, frame)
-        sizes = f"{through_room[0].in_size} bytes to the server, {len(frame)} to a listener"
-        for rate, room, on_disk, bare in zip(rates, through_room, kept, bare_loop, strict=True):
-            how = "saturated" if rate is None else f"{PACED:,} a second"
-            section.add(f"{count} listeners, {how}: Sylk", room.figures(bare))
-            section.add(f"{count} listeners, {how}: with history", on_disk.figures(bare))
-            section.add(f"{count} listeners, {how}: bare loop", bare.figures(None))
+    seen: _Result | None = None
+    for count in sizes:
+        seen = _measure_size(section, count, span, is_short=quick and count != max(sizes))
+    assert seen is not None
     section.about += [
-        f"One talker; CPIM-wrapped texts of {BODY_SIZE} bytes, frames of {sizes}.",
+        f"One talker; CPIM-wrapped texts of {BODY_SIZE} bytes, frames of {seen.in_size} bytes to"
+        f" the server, {len(seen.frame)} to a listener.",
         f"Saturated: at most {WINDOW} messages unanswered. {span.measured:g} s each, after"
         f" {span.warm_up:g} s of warm-up.",
+        "Half load: half of what the slower of room and bare loop bears, the same rate for all.",
         "CPU: user and system of the process that sends to the listeners; load: of the rest of the",
         "benchmark; others: of everything else, which should be next to nothing.",
         "Every listener got every message once; the order is checked at one of them. With history,",
-        "each message is on disk before it is answered.",
+        "each message is on disk before it is answered. Over TLS: all of them, without history.",
     ]
     return section
 
 
-def _measure_room(
-    count: int, rates: tuple[float | None, ...], span: Span, *, history: bool = False
-) -> list[_Result]:
+def _measure_size(section: Section, count: int, span: Span, *, is_short: bool) -> _Result:
+    """Add the rows for rooms of one size; a short one has neither TLS nor half load."""
+    with ExitStack() as stack:
+        seats = {name: stack.enter_context(_in_room(count, name)) for name in (SYLK, HISTORY)}
+        if not is_short:
+            seats[TLS] = stack.enter_context(_in_room(count, TLS))
+        # The first brings the frame that the bare loop sends.
+        saturated = {name: _measure(seat, None, span) for name, seat in seats.items()}
+        seats[BARE] = stack.enter_context(_beside_room(count, saturated[SYLK].frame))
+        saturated[BARE] = _measure(seats[BARE], None, span)
+        _add_rows(section, f"{count} listeners, saturated", saturated)
+        if count >= PACED_FROM:
+            paced = _measure_all(seats, PACED / count, span)
+            _add_rows(section, f"{count} listeners, {PACED:,} a second", paced)
+        if not is_short:
+            bearable = min(saturated[SYLK].deliveries, saturated[BARE].deliveries)
+            del seats[TLS]
+            half = _measure_all(seats, bearable / 2 / count, span)
+            _add_rows(section, f"{count} listeners, half load", half, is_timed=True)
+        return saturated[SYLK]
+
+
+def _measure_all(seats: dict[str, _Seat], rate: float, span: Span) -> dict[str, _Result]:
+    return {name: _measure(seat, rate, span) for name, seat in seats.items()}
+
+
+def _add_rows(
+    section: Section, case: str, results: dict[str, _Result], *, is_timed: bool = False
+) -> None:
+    bare, clear = results[BARE], results[SYLK]
+    for name, result in results.items():
+        figures = result.figures()
+        if result is not bare:
+            figures["rate vs bare"] = result.deliveries / bare.deliveries
+            figures["CPU vs bare"] = result.cpu / bare.cpu
+        if name == TLS:
+            figures["rate vs clear"] = result.deliveries / clear.deliveries
+        if is_timed:
+            figures["median ms"], figures["99 % ms"] = result.delay(50), result.delay(99)
+            if result is not bare:
+                figures["99 % vs bare"] = result.delay(99) / bare.delay(99)
+        section.add(f"{case}: {name}", figures)
+
+
+@contextmanager
+def _in_room(count: int, name: str) -> Generator[_Seat]:
+    secure = name == TLS
     with (
-        ServerProcess(history=history) as server,
+        ServerProcess(_SETTINGS, history=name == HISTORY, tls=secure) as server,
         Worker(listen) as crowd,
-        Worker(talk_in_room, server.sip_port, ROOM, WINDOW) as talker,
+        Worker(talk_in_room, server.sip_port, ROOM, WINDOW, secure=secure) as talker,
     ):
         talker.expect(Ready)
-        crowd.ask(Join(server.sip_port, ROOM, count), Ready)
+        crowd.ask(Join(server.sip_port, ROOM, count, secure), Ready)
         _await_quiet(crowd)
-        results: list[_Result] = []
-        for rate in rates:
-            crowd.ask(Forget(), Ready)
-            results.append(_measure(crowd, talker, Talk(0, rate), span, server, [crowd, talker]))
-        return results
+        yield _Seat(crowd, talker, server, count)
 
 
-def _measure_bare(
-    count: int, rates: tuple[float | None, ...], span: Span, frame: bytes
-) -> list[_Result]:
+@contextmanager
+def _beside_room(count: int, frame: bytes) -> Generator[_Seat]:
     template = re.sub(rb"#\d{8}#", b"#%08d#", frame.replace(b"%", b"%%"), count=1)
     with Worker(listen) as crowd:
         port = crowd.ask(Accept(count), Port).number
         with Worker(talk_bare, port, count, template) as talker:
             talker.expect(Ready)
             crowd.expect(Ready)
-            results: list[_Result] = []
-            for rate in rates:
-                crowd.ask(Forget(), Ready)
-                results.append(_measure(crowd, talker, Talk(0, rate), span, talker, [crowd]))
-            return results
+            yield _Seat(crowd, talker, talker, count)
 
 
-def _measure(
-    crowd: Worker,
-    talker: Worker,
-    talk: Talk,
-    span: Span,
-    sender: ServerProcess | Worker,
-    load: list[Worker],
-) -> _Result:
+def _measure(seat: _Seat, rate: float | None, span: Span) -> _Result:
     """Measure in the middle of a talk, then wait for its end and check what arrived."""
-    talk.seconds = span.warm_up + span.measured + _TAIL
-    talker.tell(talk)
+    crowd = seat.crowd
+    crowd.ask(Forget(timed=rate is not None), Ready)
+    seat.talker.tell(Talk(span.warm_up + span.measured + _TAIL, rate))
     time.sleep(span.warm_up)
-    first, before = crowd.ask(Count(), Counts), _cpu(sender, load)
+    first, before = crowd.ask(Count(), Counts), _cpu(seat)
     time.sleep(span.measured)
-    last, after = crowd.ask(Count(), Counts), _cpu(sender, load)
-    said = talker.expect(Said)
+    last, after = crowd.ask(Count(), Counts), _cpu(seat)
+    said = seat.talker.expect(Said)
     counts = _settle(crowd, said.messages)
     deliveries, seconds = last.total - first.total, last.time - first.time
     cpu, load_cpu, machine = (end - begin for begin, end in zip(before, after, strict=True))
@@ -154,14 +209,24 @@ def _measure(
         max(machine - cpu - load_cpu, 0.0) / seconds,
         said.frame_size,
         counts.frame,
+        _delays(counts.arrivals, said.times, first.time, last.time),
     )
 
 
-def _cpu(sender: ServerProcess | Worker, load: list[Worker]) -> tuple[float, float, float]:
+def _delays(
+    arrivals: Sequence[tuple[int, float]], times: Sequence[float], begin: float, end: float
+) -> list[float]:
+    """Return how long each message was on its way that was sent while it was measured."""
+    if not times:
+        return []
+    return [when - times[number] for number, when in arrivals if begin <= times[number] <= end]
+
+
+def _cpu(seat: _Seat) -> tuple[float, float, float]:
     """Return the processor time so far of who sends, of the load, and of all there is."""
     return (
-        sender.cpu_seconds(),
-        sum(worker.cpu_seconds() for worker in load),
+        seat.sender.cpu_seconds(),
+        sum(worker.cpu_seconds() for worker in seat.load),
         machine_cpu_seconds(),
     )
 
@@ -174,7 +239,8 @@ def _settle(crowd: Worker, sent: int) -> Counts:
         if counts.total >= sent * len(counts.messages) or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    counts = _await_quiet(crowd)
+    _await_quiet(crowd)
+    counts = crowd.ask(Count(with_arrivals=True), Counts)
     check(counts, sent)
     return counts
 

@@ -6,7 +6,7 @@ Both send the same frames, as many as they can, or so many a second, for as long
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from benchmarks.wire import ChatSession, LoadError, SipConnection, connect
@@ -26,10 +26,14 @@ class Talk:
 
 @dataclass(slots=True)
 class Said:
-    """How many messages were sent, and answered where they are answered, and their size."""
+    """How many messages were sent, and answered where they are answered, and their size.
+
+    Where they were sent at a rate, `times` says when each was.
+    """
 
     messages: int
     frame_size: int
+    times: list[float] = field(default_factory=list[float])
 
 
 class _Room:
@@ -43,6 +47,7 @@ class _Room:
         self._tail = b""
         self.sent = 0
         self.answered = 0
+        self.times: list[float] = []
 
     def send(self, count: int) -> None:
         """Send as many of `count` messages as the window has room for, together."""
@@ -74,13 +79,15 @@ class _Room:
     def _send_paced(self, count: int) -> None:
         if self.sent - self.answered > self._window // 2:
             self.read()
+        before, now = self.sent, time.monotonic()
         self.send(count)
+        self.times += [now] * (self.sent - before)
 
     def finish(self) -> Said:
         """Wait for the last answer."""
         while self.answered < self.sent:
             self.read()
-        return Said(self.sent, len(self._template % ((0,) * 4)))
+        return Said(self.sent, len(self._template % ((0,) * 4)), self.times)
 
 
 def _at_rate(rate: float, seconds: float, send: Callable[[int], None]) -> None:
@@ -95,9 +102,11 @@ def _at_rate(rate: float, seconds: float, send: Callable[[int], None]) -> None:
             time.sleep(0.5 / rate)
 
 
-def talk_in_room(pipe: Connection, port: int, target: str, window: int) -> None:
+def talk_in_room(
+    pipe: Connection, port: int, target: str, window: int, *, secure: bool = False
+) -> None:
     """Join a room, then talk whenever told to: Talk, answered with Said."""
-    session = ChatSession(SipConnection(port), target, "talker")
+    session = ChatSession(SipConnection(port), target, "talker", secure=secure)
     session.await_message()
     pipe.send(Ready())
     while True:
@@ -118,6 +127,13 @@ class _Bare:
         self._sockets = sockets
         self._template = template
         self.sent = 0
+        self.times: list[float] = []
+
+    def send_paced(self, count: int) -> None:
+        """Send `count` messages, and note when."""
+        for _ in range(count):
+            self.times.append(time.monotonic())
+            self.send(1)
 
     def send(self, count: int) -> None:
         """Send `count` messages."""
@@ -148,5 +164,5 @@ def talk_bare(pipe: Connection, port: int, count: int, template: bytes) -> None:
         if command.rate is None:
             bare.talk(command.seconds)
         else:
-            _at_rate(command.rate, command.seconds, bare.send)
-        pipe.send(Said(bare.sent, len(template % 0)))
+            _at_rate(command.rate, command.seconds, bare.send_paced)
+        pipe.send(Said(bare.sent, len(template % 0), bare.times))
