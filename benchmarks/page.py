@@ -53,11 +53,11 @@ _REPEAT = """\
     .venv/bin/python -m benchmarks fan-out      # one of them; --help tells the rest
 
 The figures go to `build/bench.json`, and `make speed-page` writes this page and its plots from
-there. Sylk is compared with what is installed (on Debian: `prosody`, `ejabberd`, `kamailio`,
-`kamailio-tls-modules`, `gcc`); services need not run, since the benchmarks start each program with
-settings of its own on free ports of 127.0.0.1. What is not installed is left out, with a line that
-says so. "Others busy" is what the rest of the machine took meanwhile, in percent of one core;
-where it is not small, rates mean little, and CPU times somewhat more.
+there. The comparisons are made with what is installed (on Debian: `prosody`, `ejabberd`,
+`kamailio`, `kamailio-tls-modules` and `gcc`); services need not run, since the benchmarks start
+each program with settings of its own on free ports of 127.0.0.1. What is not installed is left
+out, with a line that says so. "Others busy" is what the rest of the machine took meanwhile, in
+percent of one core; where it is not small, rates mean little, and CPU times somewhat more.
 """
 
 _ELSEWHERE = """\
