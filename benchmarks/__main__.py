@@ -46,7 +46,7 @@ BENCHMARKS = {
     "cores": cores.run,
 }
 BY_NAME_ALONE = {"floods"}
-"""Not in a run of all: docs/robustness.md has a page for it, and it takes as long as half of them."""
+"""Not in a run of all: docs/robustness.md tells of it, and it takes as long as half of them."""
 NOT_QUICK = {"relay", "rooms", "memory", "history", "conference-info", "cores"}
 """Left out of a quick run of all: each takes a good part of two minutes however quick it is."""
 
