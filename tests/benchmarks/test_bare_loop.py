@@ -1,4 +1,4 @@
-"""The bare loop in C sends what the one in Python sends: each message to each listener, numbered."""
+"""The bare loop in C sends what that in Python sends: each message to each listener, numbered."""
 
 import socket
 from pathlib import Path
