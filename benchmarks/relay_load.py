@@ -26,7 +26,8 @@ _HEAD_SIZE = 1024
 """More than the head of a frame has."""
 _OK = b" 200 OK\r\n"
 
-_HEAD = re.compile(rb"MSRP (\S+) SEND\r\nTo-Path: [^\r\n]+\r\nFrom-Path: (\S+)")
+# What ends the URI belongs to it: a read may end in the middle of one.
+_HEAD = re.compile(rb"MSRP (\S+) SEND\r\nTo-Path: [^\r\n]+\r\nFrom-Path: (\S+)[ \r]")
 _USE_PATH = re.compile(rb"Use-Path: ([^\r\n]+)")
 _CHALLENGE = re.compile(rb'realm="([^"]*)"')
 _NONCE = re.compile(rb'nonce="([^"]*)"')
