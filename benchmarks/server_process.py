@@ -88,19 +88,23 @@ def _kilobytes(pid: int, name: str) -> int:
 class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
-    `more` are further settings; with `tls` it takes MSRP over TLS as well.
+    `more` are further settings; with `tls` it takes MSRP over TLS as well. `settings` stand in
+    place of all of these.
     """
 
-    def __init__(self, more: str = "", *, history: bool = False, tls: bool = False) -> None:
+    def __init__(
+        self, more: str = "", *, history: bool = False, tls: bool = False, settings: str = ""
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
-        self._log = folder / "log"
-        settings = _SETTINGS.format(
+        self.log_path = folder / "log"
+        """Where the server logs."""
+        settings = settings or _SETTINGS.format(
             host=HOST, history="yes" if history else "no", msrp_tls_port=0 if tls else "none"
         )
         (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
         self._command = command = Path(sys.executable).with_name("sylk-server")
-        with self._log.open("wb") as log:
+        with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [command], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -136,7 +140,7 @@ class ServerProcess:
 
     def log(self) -> str:
         """Return what the server has logged."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the server has taken."""
