@@ -28,6 +28,7 @@ def number_in(body: bytes) -> int | None:
 class _Said:
     time: float
     owed: set[int]
+    what: str
 
 
 @dataclass(slots=True)
@@ -43,16 +44,20 @@ class Ledger:
     """What must not happen, in words; their number is in `counts`."""
     delays: list[float] = field(default_factory=list[float])
     """Seconds that messages took since the last look."""
+    stories: dict[int, str] = field(default_factory=dict[int, str])
+    """What each one has done, by his number, for who wants to know why he has lost something."""
     _open: dict[int, _Said] = field(default_factory=dict[int, _Said])
     _owed: Counter[int] = field(default_factory=Counter[int])
     _private: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
 
-    def say(self, owed: set[int], now: float, *, private_of: int | None = None) -> int:
-        """Return the number of a new message that these must hear."""
+    def say(
+        self, owed: set[int], now: float, *, what: str = "", private_of: int | None = None
+    ) -> int:
+        """Return the number of a new message that these must hear; `what` is for its story."""
         self.said += 1
         number = self.said
         if owed:
-            self._open[number] = _Said(now, set(owed))
+            self._open[number] = _Said(now, set(owed), what)
             self._owed.update(owed)
         if private_of is not None:
             self._private[number] = {*owed, private_of}
@@ -88,6 +93,7 @@ class Ledger:
     def forgive(self, person: int) -> None:
         """Nothing more is owed to one who is gone."""
         del self._owed[person]
+        self.stories.pop(person, None)
         for number, said in list(self._open.items()):
             said.owed.discard(person)
             if not said.owed:
@@ -99,7 +105,10 @@ class Ledger:
             if now - said.time < OVERDUE:
                 break
             self.lost += len(said.owed)
-            self.fault(f"message {number} was not heard by {len(said.owed)}")
+            for person in said.owed:
+                story = self.stories.get(person, "")
+                begin = f"message {number}, {said.what}, said at {said.time:.2f}"
+                self.fault(f"{begin}, was not heard by {story}")
             self._owed.subtract(said.owed)
             del self._open[number]
 

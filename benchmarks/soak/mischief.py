@@ -70,7 +70,7 @@ async def ask_nonsense(world: World, rng: random.Random) -> None:
                         world.ledger.fault(f"nothing was answered after {name}")
             nursery.cancel_scope.cancel()
     finally:
-        line.close()
+        person.close()
     world.ledger.counts["malformed requests"] += 1
 
 
@@ -135,7 +135,7 @@ async def call_and_vanish(world: World, rng: random.Random) -> None:
                 await _cancel(person.line, person, branch)
             nursery.cancel_scope.cancel()
     finally:
-        person.line.close()
+        person.close()
     world.ledger.counts["calls without an end"] += 1
 
 

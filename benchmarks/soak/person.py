@@ -28,6 +28,8 @@ class World:
     ledger: Ledger
     rooms: dict[str, dict[int, "Person"]] = field(default_factory=dict[str, "dict[int, Person]"])
     """Who is in each room for certain."""
+    names: set[str] = field(default_factory=set[str])
+    """Who is somewhere, or on his way."""
     identifiers: Iterator[int] = field(default_factory=itertools.count)
 
     def audience(self, room: str) -> dict[int, "Person"]:
@@ -60,6 +62,7 @@ class Person:
 
     def __init__(self, world: World, user: str, room: str, transport: str, scheme: str) -> None:
         self.world = world
+        world.names.add(user)
         self.user = user
         self.room = room
         self.line = Line(transport)
@@ -70,6 +73,7 @@ class Person:
         self.chat: Chat | None = None
         self.local_path = f"{scheme}://{HOST}:2855/{os.urandom(10).hex()};tcp"
         self.call_id = os.urandom(10).hex()
+        self.did(f"{user} {room} {transport} {scheme} {self.call_id}")
         self.tag = os.urandom(5).hex()
         self.local = f"<sip:{user}@{HOST}>;tag={self.tag}"
         self.remote = f"<sip:{room}@{HOST}>"
@@ -100,7 +104,11 @@ class Person:
     async def ask(self, method: str, *headers: str, body: bytes = b"") -> Message:
         """Send a request and return its final response."""
         branch, data = self.request(method, *headers, body=body)
-        return await self.line.transact(data, branch)
+        try:
+            return await self.line.transact(data, branch)
+        except LoadError as error:
+            story = self.world.ledger.stories.get(self.id)
+            raise LoadError(f"{error} at {trio.current_time():.2f}: {story}") from error
 
     async def call(self) -> None:
         """Have the room take us; raises Refused."""
@@ -113,6 +121,7 @@ class Person:
 
     async def invite(self, direction: str) -> Message:
         """Send an INVITE, the first one or another, and acknowledge it; raises Refused."""
+        self.did(f"INVITE {direction}")
         body = sdp(self.local_path, self._version, direction)
         self._version += 1
         more = ("Supported: timer", "Session-Expires: 90")
@@ -170,18 +179,26 @@ class Person:
         assert nursery is not None
         # What was under way may be broken off, or come again.
         self._may_repeat = True
+        self.did("lost the connection")
         chat.close()
         await chat.open()
         self._pieces.clear()
         nursery.start_soon(chat.run)
         await chat.bind()
 
+    def did(self, what: str) -> None:
+        """Tell the ledger what became of us."""
+        stories = self.world.ledger.stories
+        stories[self.id] = f"{stories.get(self.id, '')}, {what} at {trio.current_time():.2f}"
+
     def settle(self) -> None:
         """From now on all that is said in the room must come to us."""
+        self.did("settled")
         self.world.audience(self.room)[self.id] = self
 
     def withdraw(self) -> None:
         """What is said from now on may not come to us."""
+        self.did("withdrew")
         self.world.audience(self.room).pop(self.id, None)
 
     def _on_send(self, frame: Frame) -> None:
@@ -212,12 +229,15 @@ class Person:
     async def say(self, text: str, to: "Person | None" = None) -> int:
         """Say something to the room or to one person, and return the status that it gets."""
         ledger = self.world.ledger
+        what = f"{len(text)} bytes of {self.user} in {self.room}"
         if to is None:
             # Who has settled in the meantime of a long message hears it too, and need not.
             owed = set(self.world.audience(self.room)) - {self.id}
-            number = ledger.say(owed, trio.current_time())
+            number = ledger.say(owed, trio.current_time(), what=what)
         else:
-            number = ledger.say({to.id}, trio.current_time(), private_of=self.id)
+            number = ledger.say(
+                {to.id}, trio.current_time(), what=f"whisper, {what}", private_of=self.id
+            )
         whom = to.user if to is not None else self.room
         status = await self.send(f"#{number:08d}# {text}.", whom)
         if status != 200:
@@ -254,6 +274,7 @@ class Person:
     def close(self) -> None:
         """Close all sockets, without a word."""
         self.withdraw()
+        self.world.names.discard(self.user)
         self.world.ledger.forgive(self.id)
         if self.chat is not None:
             self.chat.close()

@@ -81,8 +81,7 @@ class Stage:
         transport = self.rng.choice(["udp", "tcp", "tls"])
         scheme = "msrps" if self.rng.random() < 0.3 else "msrp"
         user = f"{prefix}{self.rng.randrange(names)}"
-        taken = {one.user for one in self.world.audience(room).values()}
-        while user in taken:
+        while user in self.world.names:
             user = f"{prefix}{self.rng.randrange(names)}"
         return Person(self.world, user, room, transport, scheme)
 
@@ -206,7 +205,7 @@ class Stage:
                     await person.ask("SUBSCRIBE", f"Event: {event}", "Expires: 0")
                 nursery.cancel_scope.cancel()
         finally:
-            person.line.close()
+            person.close()
 
     async def _read_slowly(self) -> None:
         person = self._somebody(self.rng.choice(ROOMS), "slow", 10_000)
