@@ -136,7 +136,7 @@ class Chat:
                 return int((await receive.receive())[:3])
         finally:
             self._waiting.pop(transaction, None)
-        raise LoadError(f"no answer to an MSRP {method}")
+        raise LoadError(f"no answer to MSRP {method} {headers} of {self.local}")
 
     async def bind(self) -> None:
         """Name the session by an empty SEND."""
