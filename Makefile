@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test bench lock sample captures clean
+.PHONY: help install run chat test bench soak lock sample captures clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -53,6 +53,9 @@ test: $(STAMP) ## Check style, layers and types, then run the tests with branch 
 
 bench: $(STAMP) ## Measure speed
 	$(BIN)/python -m benchmarks
+
+soak: $(STAMP) ## Load the server for long: make soak MINUTES=60 JSON=soak.json
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) $(if $(JSON),--json $(JSON))
 
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple

@@ -124,7 +124,7 @@ class Person:
         self.did(f"INVITE {direction}")
         body = sdp(self.local_path, self._version, direction)
         self._version += 1
-        more = ("Supported: timer", "Session-Expires: 90")
+        more = ("Supported: timer", "Session-Expires: 90;refresher=uas")
         final = await self.ask("INVITE", *more, body=body)
         if final.status != 200:
             raise Refused(final.status)

@@ -91,15 +91,12 @@ class Stage:
         person = self._somebody(room)
         async with present(person):
             self.world.ledger.counts["joins"] += 1
-            with trio.move_on_after(self.rng.uniform(5, 60)) as stay:
-                weights = [weight for weight, _ in self._acts]
-                while not person.is_over.is_set():
-                    await self._pause(1.2)
-                    (_, act), *_ = self.rng.choices(self._acts, weights)
-                    # What has begun is brought to its end.
-                    with trio.CancelScope(shield=True):
-                        await act(person)
-            assert stay.cancelled_caught or person.is_over.is_set()
+            weights = [weight for weight, _ in self._acts]
+            end = trio.current_time() + self.rng.uniform(5, 60)
+            while trio.current_time() < end and not person.is_over.is_set():
+                await self._pause(1.2)
+                (_, act), *_ = self.rng.choices(self._acts, weights)
+                await act(person)
             await self._go(person)
 
     async def _go(self, person: Person) -> None:
