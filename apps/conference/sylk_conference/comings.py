@@ -79,13 +79,20 @@ class Comings:
         newcomers, left = self._joined, self._left
         self._joined, self._left = {}, []
         if newcomers:
-            joined = list(newcomers)
-            self._tell(f"{_names(joined)} joined the room", newcomers)
-            # Whoever came before them they know from the welcome.
-            for index, participant in enumerate(joined[:-1], 1):
-                self._tell_some(f"{_names(joined[index:])} joined the room", [participant])
+            self._tell_joined(list(newcomers))
         if left:
             self._tell(f"{_names(left)} left the room", ())
+
+    def _tell_joined(self, joined: Sequence[Participant]) -> None:
+        text = f"{_names(joined)} joined the room"
+        if len(joined) > NAMED:
+            # They are among many of whom most have no name there: one text does for all.
+            self._tell(text, ())
+            return
+        self._tell(text, joined)
+        # Whoever came before them they know from the welcome.
+        for index, participant in enumerate(joined[:-1], 1):
+            self._tell_some(f"{_names(joined[index:])} joined the room", [participant])
 
 
 def _names(people: Sequence[Participant]) -> str:

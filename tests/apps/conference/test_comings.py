@@ -96,9 +96,12 @@ def test_of_many_only_the_first_are_named() -> None:
     for participant in desk.people:
         desk.comings.joined(participant, CROWD, 1.0)
     desk.pass_window()
-    text, _ = desk.told[1]
+    text, about = desk.told[1]
     assert f"p{NAMED}@example.com and {NAMED - 1} more have joined the room" in text
     assert f"p{NAMED + 1}@" not in text
+    # They are told so too, all in the same words.
+    assert about == []
+    assert desk.told_some == []
 
 
 def test_who_says_something_is_told_of_before() -> None:
