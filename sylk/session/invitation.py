@@ -6,7 +6,7 @@ from types import TracebackType
 
 import trio
 
-from sylk.call.media import ChatCapabilities, RemoteChat, find_chat, read_description
+from sylk.call.media import ChatCapabilities, ChatOffer, read_offer
 from sylk.call.usage_table import State
 from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.net.msrp_watch import SessionCall
@@ -50,17 +50,18 @@ class Invitation:
         self._request = request
         media = endpoint.media
         self._offer = _read_offer(request.body, media.protocols)
-        secure = self._offer.is_secure if isinstance(self._offer, RemoteChat) else media.offers_tls
-        self._session, self._negotiation = endpoint.media.open_session(
-            incoming.flow, (), secure=secure
-        )
+        offer = self._offer if isinstance(self._offer, ChatOffer) else None
+        secure = media.offers_tls if offer is None else offer.chat.is_secure
+        self._path, negotiation = media.negotiate(incoming.flow, secure=secure)
+        if offer is not None:
+            negotiation.expect(offer)
         self._takeover = takeover
         self._caller = incoming.sender
         self._headers = allow_events_headers(event_packages)
         user = _contact_user(self.request_uri, takeover)
         contact = endpoint.contact_for(incoming.flow, user, self.request_uri.scheme)
         self._contact = contact
-        self._call = endpoint.incoming_call(incoming, self._negotiation, contact)
+        self._call = endpoint.incoming_call(incoming, negotiation, contact)
 
     @property
     def headers(self) -> Headers:
@@ -83,9 +84,8 @@ class Invitation:
     @property
     def offers_cpim(self) -> bool:
         """Tell whether the chat that is offered takes CPIM; True when the offer is left to us."""
-        return (
-            self._offer.takes_cpim if isinstance(self._offer, RemoteChat) else self._offer is None
-        )
+        offer = self._offer
+        return offer.chat.takes_cpim if isinstance(offer, ChatOffer) else offer is None
 
     @property
     def fault(self) -> RemoteProtocolError | None:
@@ -163,10 +163,8 @@ class Invitation:
         if focus:
             self._call.usage.contact = f"{self._focus_contact(local)};isfocus"
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
-        self._session = self._endpoint.media.session_on(
-            self._session.local_path, accept_types, streams=streams
-        )
-        chat = Chat(self._call, self._session, local or self.recipient, self.sender)
+        session = self._endpoint.media.session_on(self._path, accept_types, streams=streams)
+        chat = Chat(self._call, session, local or self.recipient, self.sender)
         # A client behind a proxy does not know by what name the proxy knows it.
         chat.claimed = identity_of(self._request.from_)
         acceptance = Acceptance(self._endpoint, chat, capabilities, self._headers)
@@ -197,12 +195,12 @@ def _contact_user(request_uri: SipURI, takeover: Takeover | None) -> str | None:
     return contact.uri.user
 
 
-def _read_offer(body: bytes, protocols: Sequence[str]) -> RemoteChat | RemoteProtocolError | None:
-    """Return the chat that is offered, or why there is none; None when the offer is left to us."""
+def _read_offer(body: bytes, protocols: Sequence[str]) -> ChatOffer | RemoteProtocolError | None:
+    """Return the offer, or why no chat is in it; None when the offer is left to us."""
     if not body:
         return None
     try:
-        return find_chat(read_description(body), protocols)
+        return read_offer(body, protocols)
     except RemoteProtocolError as error:
         return error
 
