@@ -168,7 +168,10 @@ class Headers:
         """Append a field."""
         item = _checked(name, value)
         self._items.append(item)
-        self._changed(item[0])
+        key = _key(item[0])
+        self._parsed.pop(key, None)
+        if self._index is not None:
+            self._index.setdefault(key, []).append(item[1])
 
     def add_first(self, name: str, value: str) -> None:
         """Put a field before all others, as Via and Record-Route need it."""
