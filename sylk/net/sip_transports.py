@@ -143,6 +143,11 @@ class SipTransports:
         """How many bytes wait for peers that are slow."""
         return sum(one.outbox.pending for one in self._connections.values())
 
+    def backlog(self, flow: Flow) -> int:
+        """Return how many bytes wait for the peer of a connection; over UDP none ever does."""
+        connection = self._connections.get(flow)
+        return 0 if connection is None else connection.outbox.pending
+
     def proven_domains(self, flow: Flow) -> frozenset[str]:
         """Return the SIP domains that the peer of a TLS connection has a certificate for."""
         connection = self._connections.get(flow)
@@ -331,9 +336,23 @@ class SipTransports:
             nursery.cancel_scope.cancel()
 
     async def _read(self, connection: _Connection) -> None:
-        parser = StreamParser(self._settings.limits)
-        incomplete_since: float | None = None
-        while (data := await self._receive(connection, incomplete_since)) is not None:
+        """Take what comes until the connection ends, or its peer has taken too long."""
+        parser, flow = StreamParser(self._settings.limits), connection.flow
+        while True:
+            with trio.CancelScope() as patience:
+                await self._read_in_time(connection, parser, patience)
+                return
+            if not (parser.is_idle and self._in_use(flow)):
+                fault = "silent for too long" if parser.is_idle else "a message took too long"
+                logger.info("connection with %s closed: %s", show_address(flow.remote), fault)
+                return
+
+    async def _read_in_time(
+        self, connection: _Connection, parser: StreamParser, patience: trio.CancelScope
+    ) -> None:
+        is_between = True
+        patience.deadline = trio.current_time() + self._settings.idle_timeout
+        while data := await connection.stream.receive():
             if logger.isEnabledFor(logging.DEBUG):
                 _log_message("received from", connection.flow, data)
             parser.receive_data(data)
@@ -343,27 +362,10 @@ class SipTransports:
                 self._give(fault, connection.flow, parser.octets)
                 return
             if parser.is_idle:
-                incomplete_since = None
-            elif completed or incomplete_since is None:
-                incomplete_since = trio.current_time()
-
-    async def _receive(
-        self, connection: _Connection, incomplete_since: float | None
-    ) -> bytes | None:
-        """Return the next bytes, None at the end and when the peer has taken too long."""
-        settings, flow = self._settings, connection.flow
-        while True:
-            if incomplete_since is None:
-                scope, fault = trio.move_on_after(settings.idle_timeout), "silent for too long"
-            else:
-                scope = trio.move_on_at(incomplete_since + settings.message_timeout)
-                fault = "a message took too long"
-            with scope:
-                return await connection.stream.receive() or None
-            if incomplete_since is None and self._in_use(flow):
-                continue
-            logger.info("connection with %s closed: %s", show_address(flow.remote), fault)
-            return None
+                patience.deadline = trio.current_time() + self._settings.idle_timeout
+            elif completed or is_between:
+                patience.deadline = trio.current_time() + self._settings.message_timeout
+            is_between = parser.is_idle
 
     def _take_messages(self, parser: StreamParser, connection: _Connection) -> bool:
         """Hand on what is complete and tell whether anything was; raises when framing is lost."""
