@@ -29,6 +29,24 @@ _FAILED = 500
 class Invitation:
     """An INVITE outside a dialog; it must be accepted or rejected, once."""
 
+    __slots__ = (
+        "_call",
+        "_caller",
+        "_contact",
+        "_endpoint",
+        "_headers",
+        "_path",
+        "_request",
+        "_takeover",
+        "call_id",
+        "fault",
+        "offers_cpim",
+        "recipient",
+        "request_uri",
+        "sender",
+        "source",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -48,9 +66,12 @@ class Invitation:
         self.call_id = request.call_id
         self._endpoint = endpoint
         self._request = request
+        self.fault: RemoteProtocolError | None = None
+        """Why the offer holds no chat that can be taken; None when it holds one."""
+        offer = self._read_offer()
+        self.offers_cpim = self.fault is None if offer is None else offer.chat.takes_cpim
+        """Whether the chat that is offered takes CPIM; True when the offer is left to us."""
         media = endpoint.media
-        self._offer = _read_offer(request.body, media.protocols)
-        offer = self._offer if isinstance(self._offer, ChatOffer) else None
         secure = media.offers_tls if offer is None else offer.chat.is_secure
         self._path, negotiation = media.negotiate(incoming.flow, secure=secure)
         if offer is not None:
@@ -80,17 +101,6 @@ class Invitation:
     def offers_chat(self) -> bool:
         """Tell whether a chat can be set up: one is offered, or the offer is left to us."""
         return self.fault is None
-
-    @property
-    def offers_cpim(self) -> bool:
-        """Tell whether the chat that is offered takes CPIM; True when the offer is left to us."""
-        offer = self._offer
-        return offer.chat.takes_cpim if isinstance(offer, ChatOffer) else offer is None
-
-    @property
-    def fault(self) -> RemoteProtocolError | None:
-        """Why the offer holds no chat that can be taken; None when it holds one."""
-        return self._offer if isinstance(self._offer, RemoteProtocolError) else None
 
     @property
     def call(self) -> Call:
@@ -179,6 +189,16 @@ class Invitation:
             )
         return acceptance
 
+    def _read_offer(self) -> ChatOffer | None:
+        """Return what is offered; None where there is a fault, or the offer is left to us."""
+        if not self._request.body:
+            return None
+        try:
+            return read_offer(self._request.body, self._endpoint.media.protocols)
+        except RemoteProtocolError as error:
+            self.fault = error
+            return None
+
     def _focus_contact(self, local: Address | None) -> str:
         if local is None:
             return self._contact
@@ -195,18 +215,10 @@ def _contact_user(request_uri: SipURI, takeover: Takeover | None) -> str | None:
     return contact.uri.user
 
 
-def _read_offer(body: bytes, protocols: Sequence[str]) -> ChatOffer | RemoteProtocolError | None:
-    """Return the offer, or why no chat is in it; None when the offer is left to us."""
-    if not body:
-        return None
-    try:
-        return read_offer(body, protocols)
-    except RemoteProtocolError as error:
-        return error
-
-
 class Acceptance:
     """The time in which a chat stands; leaving it ends the chat with a BYE."""
+
+    __slots__ = ("_capabilities", "_chat", "_endpoint", "_headers", "check", "replaced")
 
     def __init__(
         self,

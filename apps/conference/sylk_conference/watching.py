@@ -28,6 +28,8 @@ BACKLOG = 256 * 1024
 """Bytes that may wait on a connection before one more document goes there."""
 
 _NOTHING = -1
+_JAMMED = 0.1
+"""Seconds until it is looked again whether a connection takes more, where none did."""
 
 
 class Source(Protocol):
@@ -142,19 +144,21 @@ class Watchers:
         self._alarm_at = None
         if self._is_stale and now >= self._not_before:
             self._write(now)
-        self._tell_slice()
-        self._next_slice = now + SLICE / RATE
+        told = self._tell_slice()
+        self._next_slice = now + (SLICE / RATE if told else _JAMMED)
         self._keep_time()
 
-    def _tell_slice(self) -> None:
-        left = SLICE
+    def _tell_slice(self) -> int:
+        """Tell some whose connection takes it; returns the bytes that this takes."""
+        told = 0
         for waiting in (self._new, self._behind):
             for subscription in list(waiting):
-                if left <= 0:
-                    return
+                if told >= SLICE:
+                    return told
                 if subscription.backlog <= BACKLOG:
                     waiting.pop(subscription, None)
-                    left -= self._tell(subscription)
+                    told += self._tell(subscription)
+        return told
 
     def _tell(self, subscription: Subscription) -> int:
         """Tell one the present version; returns the bytes that this takes."""

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 import trio
+import trio.testing
 
 from sylk.payload.conference_info import EndpointStatus, State
 from tests.apps.conference.subscribers import Subscriber, users_of
@@ -170,10 +171,9 @@ async def test_many_behind_one_proxy_are_told_one_after_the_other() -> None:
             subscriber.sip = proxy.sip
             request = subscriber.request("SUBSCRIBE", "Event: conference", "Expires: 600")
             await proxy.sip.send(request)
+        # All of their documents would be too much for what may wait on a connection.
+        await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(20):
-            # All of their documents would be too much for what may wait on a connection.
-            while server.endpoint.subscription_count < people:
-                await trio.sleep(0.01)
             told: set[str] = set()
             while len(told) < people:
                 notify = await proxy.notify()
