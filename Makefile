@@ -14,10 +14,11 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test bench soak lock sample captures clean
+.PHONY: help install run chat test coverage bench bench-quick speed-page soak lock sample captures \
+	clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 install: $(STAMP) ## Build .venv with the project and what its tests need
 
@@ -40,7 +41,7 @@ run: $(STAMP) ## Run the server
 chat: $(STAMP) ## Join a room: make chat URI=sip:lobby@127.0.0.1
 	@$(BIN)/sylk-chat '$(or $(URI),sip:lobby@127.0.0.1)'
 
-test: $(STAMP) ## Check style, layers and types, then run the tests with branch coverage
+test: $(STAMP) ## Check style, layers and types, then run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# It is slow, so it sees only files that have something for it.
@@ -49,13 +50,24 @@ test: $(STAMP) ## Check style, layers and types, then run the tests with branch 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright
 	@# Many tests wait for something, so three at a time keep two cores busy.
+	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# Apart from `test`, because to follow every branch more than doubles what the tests cost.
+coverage: $(STAMP) ## Run the tests and show which branches none of them takes
 	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
-bench: $(STAMP) ## Measure speed
-	$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Measure speed, in about 20 minutes; figures go to build/bench.json
+	$(BIN)/python -m benchmarks --json build/bench.json
 
-soak: $(STAMP) ## Load the server for long: make soak MINUTES=60 JSON=soak.json
-	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) $(if $(JSON),--json $(JSON))
+bench-quick: $(STAMP) ## Measure the most of it, less exactly, in under two minutes
+	$(BIN)/python -m benchmarks --quick --json build/bench-quick.json
+
+speed-page: $(STAMP) ## Write docs/speed.md and its plots from build/bench.json, or from FIGURES
+	$(BIN)/uv run --frozen --quiet --group bench \
+		python -m benchmarks.page $(or $(FIGURES),build/bench.json)
+
+soak: $(STAMP) ## Load the server for long: make soak MINUTES=60; figures go to build/soak.json
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) --json build/soak.json
 
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple

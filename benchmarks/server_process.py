@@ -29,7 +29,7 @@ local_ip = {host}
 local_udp_port = 0
 local_tcp_port = 0
 local_tls_port = none
-
+{sip}
 [MSRP]
 local_ip = {host}
 local_tcp_port = 0
@@ -88,19 +88,28 @@ def _kilobytes(pid: int, name: str) -> int:
 class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
-    `more` are further settings; with `tls` it takes MSRP over TLS as well. `settings` stand in
-    place of all of these.
+    `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well.
+    `settings` stand in place of all of these.
     """
 
     def __init__(
-        self, more: str = "", *, history: bool = False, tls: bool = False, settings: str = ""
+        self,
+        more: str = "",
+        *,
+        sip: str = "",
+        history: bool = False,
+        tls: bool = False,
+        settings: str = "",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self.log_path = folder / "log"
         """Where the server logs."""
         settings = settings or _SETTINGS.format(
-            host=HOST, history="yes" if history else "no", msrp_tls_port=0 if tls else "none"
+            host=HOST,
+            history="yes" if history else "no",
+            msrp_tls_port=0 if tls else "none",
+            sip=sip,
         )
         (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
         self._command = command = Path(sys.executable).with_name("sylk-server")
@@ -141,6 +150,11 @@ class ServerProcess:
     def log(self) -> str:
         """Return what the server has logged."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def descriptors(self) -> int:
+        """Return how many descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the server has taken."""

@@ -206,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "samples": [asdict(sample) for sample in soak.samples],
             "verdict": asdict(verdict),
         }
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return int(not verdict.is_well)
 

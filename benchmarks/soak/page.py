@@ -1,4 +1,4 @@
-"""The page about a soak: `python -m benchmarks.soak.page FILE.json > docs/soak.md`."""
+"""The page about a soak: `python -m benchmarks.soak.page build/soak.json > docs/soak.md`."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ _ABOUT = """\
 What becomes of a server under a mixed load that goes on: whether its memory, its descriptors or its
 delays grow, and whether a message is lost. `make soak MINUTES=60` does the same again, prints a row
 each minute, and ends with exit status 1 when something is wrong; this page is what
-`python -m benchmarks.soak.page FILE.json` makes of its figures.
+`python -m benchmarks.soak.page build/soak.json` makes of its figures.
 
 All at once, against the real `sylk-server` with its history on: people who come and go in four
 rooms, over UDP, TCP and TLS, with MSRP in clear and over TLS; who talk, whisper, tell that they are

@@ -198,4 +198,4 @@ def converse(people: dict[str, ScriptedChat]) -> None:
             people[other].printed.wait_for(rf"\d\d:\d\d {name}: I am {name}\n")
     for person in people.values():
         assert person.leave() == 0, person.errors.text
-        assert not person.errors.text
+        assert not person.errors.text, person.errors.text
