@@ -9,7 +9,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -26,8 +26,6 @@ _TAIL_SIZE = 9
 TIMED = 10
 """Listeners that note when each message came, evenly among all."""
 
-_COUNT_FROM = _TAIL_SIZE - (len(_MARK) - 1)
-
 
 @dataclass(slots=True)
 class Join:
@@ -37,6 +35,17 @@ class Join:
     target: str
     count: int
     secure: bool = False
+
+
+@dataclass(slots=True)
+class Enter:
+    """Wants listeners who come in some other way than by MSRP; answered with Ready.
+
+    Each message to them holds `mark` once, which is not longer than that of MSRP.
+    """
+
+    entrance: Callable[[], list[socket.socket]]
+    mark: bytes
 
 
 @dataclass(slots=True)
@@ -120,6 +129,7 @@ class _Crowd:
     sessions: list[ChatSession] = field(default_factory=list[ChatSession])
     sample: _Sample = field(default_factory=_Sample)
     sampled: int = -1
+    mark: bytes = _MARK
     timed: set[int] = field(default_factory=set[int])
     """Those who note times now."""
     arrivals: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
@@ -152,7 +162,7 @@ class _Crowd:
     def take(self, descriptor: int, listener: _Listener, size: int) -> None:
         buffer, end = self.buffer, _TAIL_SIZE + size
         buffer[:_TAIL_SIZE] = listener.tail
-        listener.count += buffer.count(_MARK, _COUNT_FROM, end)
+        listener.count += buffer.count(self.mark, _TAIL_SIZE - len(self.mark) + 1, end)
         if descriptor == self.sampled:
             self.sample.look_at(buffer, end)
         self.last_arrival = now = time.monotonic()
@@ -164,6 +174,10 @@ class _Crowd:
         match command:
             case Join():
                 self.join(command)
+                self.pipe.send(Ready())
+            case Enter():
+                self.mark = command.mark
+                self.listen_on(command.entrance())
                 self.pipe.send(Ready())
             case Accept():
                 self.accept(command.count)

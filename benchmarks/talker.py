@@ -36,14 +36,29 @@ class Said:
     times: list[float] = field(default_factory=list[float])
 
 
+@dataclass(slots=True)
+class RoomWay:
+    """The talker's way into a room: his messages have their number in some places.
+
+    `taken` comes back to him once for each message.
+    """
+
+    socket: socket.socket
+    template: bytes
+    places: int
+    taken: bytes
+
+
 class _Room:
     """Sends to a room, never with more than `window` messages unanswered."""
 
-    def __init__(self, session: ChatSession, window: int) -> None:
-        self._socket = session.socket
+    def __init__(self, way: RoomWay, window: int) -> None:
+        self._socket = way.socket
         self._socket.settimeout(_PATIENCE)
         self._window = window
-        self._template = session.message_template()
+        self._template = way.template
+        self._places = way.places
+        self._taken = way.taken
         self._tail = b""
         self.sent = 0
         self.answered = 0
@@ -53,8 +68,9 @@ class _Room:
         """Send as many of `count` messages as the window has room for, together."""
         count = min(count, self._window - (self.sent - self.answered))
         first = self.sent
-        template = self._template
-        self._socket.sendall(b"".join([template % ((n,) * 4) for n in range(first, first + count)]))
+        template, places = self._template, self._places
+        numbers = range(first, first + count)
+        self._socket.sendall(b"".join([template % ((n,) * places) for n in numbers]))
         self.sent += count
 
     def read(self) -> None:
@@ -62,8 +78,8 @@ class _Room:
         data = self._tail + self._socket.recv(65536)
         if len(data) == len(self._tail):
             raise LoadError("the server closed the talker's connection")
-        self.answered += data.count(_OK)
-        self._tail = data[1 - len(_OK) :]
+        self.answered += data.count(self._taken)
+        self._tail = data[1 - len(self._taken) :]
 
     def talk(self, seconds: float) -> None:
         """Keep the window full."""
@@ -87,7 +103,7 @@ class _Room:
         """Wait for the last answer."""
         while self.answered < self.sent:
             self.read()
-        return Said(self.sent, len(self._template % ((0,) * 4)), self.times)
+        return Said(self.sent, len(self._template % ((0,) * self._places)), self.times)
 
 
 def _at_rate(rate: float, seconds: float, send: Callable[[int], None]) -> None:
@@ -108,11 +124,16 @@ def talk_in_room(
     """Join a room, then talk whenever told to: Talk, answered with Said."""
     session = ChatSession(SipConnection(port), target, "talker", secure=secure)
     session.await_message()
+    talk_by(pipe, RoomWay(session.socket, session.message_template(), 4, _OK), window)
+
+
+def talk_by(pipe: Connection, way: RoomWay, window: int) -> None:
+    """Talk in a room whenever told to."""
     pipe.send(Ready())
     while True:
         command = pipe.recv()
         assert isinstance(command, Talk)
-        room = _Room(session, window)
+        room = _Room(way, window)
         if command.rate is None:
             room.talk(command.seconds)
         else:

@@ -208,10 +208,14 @@ class ChatSession:
 
     def leave(self) -> None:
         """Say BYE, wait for its 200 and close the MSRP connection."""
-        self._cseq += 1
-        self._request("BYE")
+        self.say_bye()
         self._sip.response_to(self._call_id, f"{self._cseq} BYE")
         self.socket.close()
+
+    def say_bye(self) -> None:
+        """Say BYE, and wait for nothing."""
+        self._cseq += 1
+        self._request("BYE")
 
     # MSRP
 

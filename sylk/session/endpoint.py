@@ -161,10 +161,10 @@ class Endpoint:
         self._dispatcher = Dispatcher(
             self._users, on_request, self._refuse_stray, settings.refusal_lines
         )
+        self._dispatcher.on_flood = self.transports.pause
         self._closing: dict[Call, MsrpSession] = {}
         self._flushing = False
-        self.messages_received = 0
-        self.messages_sent = 0
+        self.messages_received = self.messages_sent = 0
         """How many SIP messages came and went."""
 
     @property
@@ -314,6 +314,10 @@ class Endpoint:
         self.clock.set(user, user.next_deadline(), user.ring_alarm)
         user.take_events()
         self.flush()
+
+    def backlog(self, flow: Flow, /) -> int:
+        """Return how many bytes wait for whoever is at the other end of a flow."""
+        return self.transports.backlog(flow)
 
     def _cancel_if_wanted(self, call: Call) -> None:
         usage = call.usage
