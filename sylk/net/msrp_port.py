@@ -356,13 +356,14 @@ class MsrpPort:
     def _take_events(self, link: MsrpLink) -> set[SessionUser]:
         users: set[SessionUser] = set()
         sessions: set[MsrpSession] = set()
-        while (found := link.connection.next_event()) is not None:
-            session, event = found
-            if isinstance(event, Bound | Rebound):
-                self._attach(link, session)
-            user = self._tell(session, event)
+        while (found := link.connection.next_events()) is not None:
+            session, events = found
             sessions.add(session)
-            if user is not None:
+            for event in events:
+                if isinstance(event, Bound | Rebound):
+                    self._attach(link, session)
+                self._tell(session, event)
+            if (user := self._users.get(session)) is not None:
                 users.add(user)
         for session in sessions:
             if session in self._users:
