@@ -397,4 +397,10 @@ class MsrpPort:
         # What it has still to say finds no way out any more.
         link.connection.data_to_send()
         link.outbox.close()
+        # A connection that leads to its outbox would keep both until a collection of cycles.
+        link.connection.backlog = _nothing_waits
         self.watch.outboxes.discard(link.outbox)
+
+
+def _nothing_waits() -> int:
+    return 0
