@@ -8,10 +8,12 @@ from sylk.errors import TransportError
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
 from sylk.net.stream import ByteStream
-from sylk.net.tls import TlsContexts, accept_tls
+from sylk.net.tls import TlsContexts, TlsStream, accept_tls
 from sylk.sip.flow import Address
 
 Serve = Callable[[ByteStream], Awaitable[None]]
+Take = Callable[[ByteStream, Callable[[ByteStream], None]], None]
+"""What takes a connection, and what is to be called when that has been closed."""
 
 
 class StreamPorts:
@@ -56,18 +58,50 @@ class StreamPorts:
         """Serve each connection by a task of `nursery`; a TLS one after its handshake."""
 
         async def serve_tls(stream: ByteStream) -> None:
-            assert self._tls is not None
-            tls_stream = await accept_tls(
-                stream,
-                self._tls,
-                self._handshake_timeout,
-                asks_certificate=self._asks_certificates,
-            )
+            tls_stream = await self._accept_tls(stream)
             if tls_stream is not None:
                 await serve(tls_stream)
 
         for transport, listener in self._listeners.items():
             nursery.start_soon(listener.run, nursery, serve_tls if transport == "tls" else serve)
+
+    def hand_out(self, nursery: trio.Nursery, take: Take) -> None:
+        """Give each connection away, a TLS one after its handshake, with what to call at its end.
+
+        Whoever takes one closes it.
+        """
+        for transport, listener in self._listeners.items():
+            nursery.start_soon(self._hand_out, nursery, listener, transport == "tls", take)
+
+    async def _hand_out(
+        self, nursery: trio.Nursery, listener: TcpListener, secure: bool, take: Take
+    ) -> None:
+        release = listener.release
+
+        async def shake_hands(stream: ByteStream) -> None:
+            tls_stream = None
+            try:
+                tls_stream = await self._accept_tls(stream)
+            finally:
+                if tls_stream is None:
+                    stream.close()
+                    release(stream)
+            if tls_stream is not None:
+                take(tls_stream, release)
+
+        if secure:
+            await listener.hand_out(lambda stream: nursery.start_soon(shake_hands, stream))
+        else:
+            await listener.hand_out(lambda stream: take(stream, release))
+
+    async def _accept_tls(self, stream: ByteStream) -> TlsStream | None:
+        assert self._tls is not None
+        return await accept_tls(
+            stream,
+            self._tls,
+            self._handshake_timeout,
+            asks_certificate=self._asks_certificates,
+        )
 
     def close(self) -> None:
         """Stop listening."""

@@ -79,7 +79,8 @@ class TlsStream:
         """What came from the network and was not given to TLS yet."""
         self._held = 0
         """Plaintext bytes that are encrypted and have not been counted yet."""
-        self._is_ended = False
+        self.is_ended = False
+        """True when nothing more will come; what was received before may be there still."""
         self._is_closed = False
 
     def try_send(self, data: bytes | memoryview) -> int:
@@ -111,15 +112,30 @@ class TlsStream:
         A peer that closes without a word of TLS has ended too, as many do: SIP and MSRP both say
         where a message ends, so that a message which was cut off is seen above.
         """
-        if self._is_ended or self._incoming.pending or self._received:
+        if self.is_ended or self._incoming.pending or self._received:
             await trio.lowlevel.checkpoint()
-        while not self._is_ended:
+        while not self.is_ended:
             data = self._decrypt()
-            if data or self._is_ended:
+            if data or self.is_ended:
                 return data
             self._received = await self._stream.receive()
-            self._is_ended = not self._received
+            self.is_ended = not self._received
         return b""
+
+    def try_receive(self) -> bytes | None:
+        """Return what has come, decrypted, as `receive` does; None while no record is whole."""
+        data = b"" if self.is_ended else self._decrypt()
+        if not data and not self.is_ended:
+            received = self._stream.try_receive()
+            if received is None:
+                return None
+            self._received, self.is_ended = received, not received
+            data = self._decrypt()
+        return data if data or self.is_ended else None
+
+    def fileno(self) -> int:
+        """Return the descriptor of the connection below."""
+        return self._stream.fileno()
 
     def close(self) -> None:
         """Say goodbye if the network takes it at once, and close the stream below."""
@@ -197,7 +213,7 @@ class TlsStream:
                 while self._incoming.pending:
                     part = self._engine.read(_RECORD_SIZE)
                     if not part:
-                        self._is_ended, self._received = True, b""
+                        self.is_ended, self._received = True, b""
                         return b"".join(parts)
                     parts.append(part)
             except ssl.SSLWantReadError:
