@@ -29,7 +29,7 @@ local_ip = {host}
 local_udp_port = 0
 local_tcp_port = 0
 local_tls_port = none
-
+{sip}
 [MSRP]
 local_ip = {host}
 local_tcp_port = 0
@@ -88,15 +88,20 @@ def _kilobytes(pid: int, name: str) -> int:
 class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
-    `more` are further settings; with `tls` it takes MSRP over TLS as well.
+    `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well.
     """
 
-    def __init__(self, more: str = "", *, history: bool = False, tls: bool = False) -> None:
+    def __init__(
+        self, more: str = "", *, sip: str = "", history: bool = False, tls: bool = False
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self._log = folder / "log"
         settings = _SETTINGS.format(
-            host=HOST, history="yes" if history else "no", msrp_tls_port=0 if tls else "none"
+            host=HOST,
+            history="yes" if history else "no",
+            msrp_tls_port=0 if tls else "none",
+            sip=sip,
         )
         (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
         self._command = command = Path(sys.executable).with_name("sylk-server")
@@ -137,6 +142,11 @@ class ServerProcess:
     def log(self) -> str:
         """Return what the server has logged."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def descriptors(self) -> int:
+        """Return how many descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the server has taken."""

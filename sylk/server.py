@@ -15,7 +15,7 @@ from sylk.config import RawConfig
 from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import LoggingCall
 from sylk.net.msrp_watch import MsrpTrace
-from sylk.net.sip_transports import Trace
+from sylk.net.sip_connection import Trace
 from sylk.reload import plan_reload
 from sylk.server_config import ServerConfig
 from sylk.session.announcer import Announcer, Board

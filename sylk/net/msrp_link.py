@@ -41,7 +41,7 @@ class SessionUser(Protocol):
         ...
 
     async def wait_for_room(self) -> None:
-        """Wait until more events can be taken; the link is not read meanwhile."""
+        """Wait, when it is full, until more events can be taken; the link is not read meanwhile."""
         ...
 
 

@@ -2,8 +2,8 @@
 
 A link has no task of its own. What a read has brought is handled at once; only where more must wait
 until an application or a slow recipient is ready, there is a task that waits, and the link is not
-read meanwhile. A link is closed by a task too: what closes it may be in the middle of writing to a
-whole room.
+read meanwhile. A link that is given up is closed by a task too: who gives it up may be in the
+middle of writing to a whole room.
 """
 
 import logging
@@ -23,6 +23,8 @@ from sylk.net.msrp_watch import MsrpWatch
 from sylk.net.outbox import Outbox
 from sylk.net.read_loop import ReadLoop
 from sylk.net.stream import ByteStream
+from sylk.net.tls import TlsStream
+from sylk.net.turns import Turns
 from sylk.sip.flow import show_address
 
 logger = logging.getLogger("sylk.msrp")
@@ -58,6 +60,7 @@ class MsrpLinks:
         self._sessions = sessions
         self._links: set[MsrpLink] = set()
         self._loop = ReadLoop(self._read)
+        self._turns = Turns()
         self._nursery: trio.Nursery | None = None
 
     def start(self, nursery: trio.Nursery) -> None:
@@ -90,15 +93,21 @@ class MsrpLinks:
         # A connection that names no session in time is not kept.
         self.end_at(link, trio.current_time() + settings.establish_timeout)
         if attendant is not None:
-            attendant.opened(link)
+            try:
+                attendant.opened(link)
+            except Exception:
+                # One link's bug must not stop all others, nor those who are still to come.
+                logger.exception("opening the link with %s failed", show_address(stream.remote))
+                link.end("a fault of ours")
         return link
 
     def begin(self, link: MsrpLink) -> None:
         """Read a link from now on."""
         if not link.is_ending:
             self._loop.add(link.stream, link)
-            # TLS may have received more than its handshake.
-            self._read(link)
+            if isinstance(link.stream, TlsStream):
+                # It may have received more than its handshake.
+                self._read(link)
 
     def _read(self, link: MsrpLink) -> None:
         if link.is_ending:
@@ -108,13 +117,18 @@ class MsrpLinks:
             if data:
                 self._take(link, data)
             if data == b"" or link.has_ended:
-                link.end(_PEER_CLOSED)
+                self._close_now(link, _PEER_CLOSED)
         except TransportError as error:
-            link.end(str(error))
+            self._close_now(link, str(error))
         except Exception:
             # One link's bug must not stop all others.
             logger.exception("serving the link with %s failed", show_address(link.stream.remote))
             link.end("a fault of ours")
+
+    def _close_now(self, link: MsrpLink, reason: str) -> None:
+        # At once, as the peer may be on its way back already.
+        link.is_ending, link.reason = True, reason
+        self._close(link)
 
     def _take(self, link: MsrpLink, data: bytes) -> None:
         connection = link.connection
@@ -146,7 +160,8 @@ class MsrpLinks:
         for outbox in outboxes:
             await outbox.wait_empty()
         for user in users:
-            await user.wait_for_room()
+            if user.is_full:
+                await user.wait_for_room()
         self.begin(link)
 
     # The end
@@ -161,17 +176,15 @@ class MsrpLinks:
         self._nursery.start_soon(self._end, link)
 
     async def _end(self, link: MsrpLink) -> None:
-        try:
-            self._close(link)
-        except Exception:
-            # One link's bug must not stop all others.
-            logger.exception("closing the link with %s failed", show_address(link.stream.remote))
+        # A room whose people all go at once must not hold everybody else.
+        await self._turns.take()
+        self._close(link)
+        self._turns.is_over()
 
     def close(self) -> None:
         """Close all links."""
         for link in list(self._links):
-            link.is_ending = True
-            self._close(link)
+            self._close_now(link, link.reason)
 
     def free(self) -> None:
         """Give up what the system keeps for reading, once no task reads any more."""
@@ -185,6 +198,9 @@ class MsrpLinks:
         self.end_at(link, None)
         try:
             self._let_go(link)
+        except Exception:
+            # One link's bug must not stop all others.
+            logger.exception("closing the link with %s failed", show_address(link.stream.remote))
         finally:
             link.stream.close()
             if link.released is not None:

@@ -11,10 +11,9 @@ from typing import Generic, Protocol, TypeVar, cast
 
 import trio
 
-Connection = TypeVar("Connection")
+from sylk.net.turns import Turns
 
-_READS_IN_A_ROW = 32
-"""Then other tasks have a turn."""
+Connection = TypeVar("Connection")
 
 
 class HasDescriptor(Protocol):
@@ -34,6 +33,7 @@ class ReadLoop(Generic[Connection]):
     def __init__(self, read: Callable[[Connection], None]) -> None:
         self._read = read
         self._selector = selectors.DefaultSelector()
+        self._turns = Turns()
 
     def add(self, stream: HasDescriptor, connection: Connection) -> None:
         """Have `connection` read whenever there is something in its stream."""
@@ -49,12 +49,12 @@ class ReadLoop(Generic[Connection]):
         waiting = self._selector.get_map()
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
-            for number, (key, _) in enumerate(self._selector.select(0), 1):
+            await self._turns.take()
+            for key, _ in self._selector.select(0):
                 # What was read before may have removed this one.
                 if waiting.get(key.fd) is key:
                     self._read(cast(Connection, key.data))
-                if not number % _READS_IN_A_ROW:
-                    await trio.lowlevel.checkpoint()
+                    await self._turns.next()
 
     def close(self) -> None:
         """Give up what the system keeps for it."""

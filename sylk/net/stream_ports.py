@@ -1,5 +1,6 @@
 """The stream ports of one protocol: TCP in clear and TLS, served alike."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -7,9 +8,12 @@ import trio
 from sylk.errors import TransportError
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
+from sylk.net.refusal_lines import RefusalLines
 from sylk.net.stream import ByteStream
-from sylk.net.tls import TlsContexts, TlsStream, accept_tls
-from sylk.sip.flow import Address
+from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
+from sylk.sip.flow import Address, show_address
+
+logger = logging.getLogger("sylk.net")
 
 Serve = Callable[[ByteStream], Awaitable[None]]
 Take = Callable[[ByteStream, Callable[[ByteStream], None]], None]
@@ -39,6 +43,7 @@ class StreamPorts:
         self._tls = tls
         self._asks_certificates = asks_certificates
         self._handshake_timeout = handshake_timeout
+        self._failures = RefusalLines(logger)
         self._listeners: dict[str, TcpListener] = {}
         wanted = {"tcp": tcp_port, "tls": None if tls is None else tls_port}
         try:
@@ -58,7 +63,8 @@ class StreamPorts:
         """Serve each connection by a task of `nursery`; a TLS one after its handshake."""
 
         async def serve_tls(stream: ByteStream) -> None:
-            tls_stream = await self._accept_tls(stream)
+            assert self._tls is not None
+            tls_stream = await self._accept_tls(stream, self._tls)
             if tls_stream is not None:
                 await serve(tls_stream)
 
@@ -79,9 +85,13 @@ class StreamPorts:
         release = listener.release
 
         async def shake_hands(stream: ByteStream) -> None:
+            assert self._tls is not None
             tls_stream = None
             try:
-                tls_stream = await self._accept_tls(stream)
+                tls_stream = await self._accept_tls(stream, self._tls)
+            except Exception:
+                # One connection's bug must not close the port for everybody.
+                logger.exception("the handshake with %s failed", show_address(stream.remote))
             finally:
                 if tls_stream is None:
                     stream.close()
@@ -94,16 +104,21 @@ class StreamPorts:
         else:
             await listener.hand_out(lambda stream: take(stream, release))
 
-    async def _accept_tls(self, stream: ByteStream) -> TlsStream | None:
-        assert self._tls is not None
-        return await accept_tls(
-            stream,
-            self._tls,
-            self._handshake_timeout,
-            asks_certificate=self._asks_certificates,
-        )
-
     def close(self) -> None:
         """Stop listening."""
         for listener in self._listeners.values():
             listener.close()
+
+    async def _accept_tls(self, stream: ByteStream, contexts: TlsContexts) -> TlsStream | None:
+        """Make a TLS connection of one that was accepted; None if that fails."""
+        context = contexts.asking_context if self._asks_certificates else contexts.server_context
+        patience = self._handshake_timeout
+        reason = f"no handshake within {patience:g} s"
+        with trio.move_on_after(patience):
+            try:
+                return await tls_handshake(stream, context, server_side=True, turns=contexts.turns)
+            except TransportError as error:
+                reason = str(error)
+        level = self._failures.level_for(stream.remote[0], trio.current_time())
+        logger.log(level, "no TLS with %s: %s", show_address(stream.remote), reason)
+        return None

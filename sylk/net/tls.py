@@ -10,7 +10,6 @@ nobody else decide. So for MSRP the fingerprint of RFC 8122 is checked where we 
 where we are the server, the secret session-id in the path tells who came (RFC 4975 section 14.1).
 """
 
-import logging
 import ssl
 from pathlib import Path
 from typing import Literal
@@ -28,9 +27,7 @@ from sylk.net.certificate import (
 )
 from sylk.net.stream import ByteStream
 from sylk.net.tls_errors import tls_error
-from sylk.sip.flow import show_address
-
-logger = logging.getLogger("sylk.net")
+from sylk.net.turns import Turns
 
 _SEND_PIECE = 64 * 1024
 """Bytes that are encrypted before the network is asked whether it takes more."""
@@ -67,12 +64,11 @@ class TlsStream:
         incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,
     ) -> None:
-        self.local = stream.local
-        self.remote = stream.remote
+        self.local, self.remote = stream.local, stream.remote
+        self.fileno = stream.fileno
         self._stream = stream
         self._engine = engine
-        self._incoming = incoming
-        self._outgoing = outgoing
+        self._incoming, self._outgoing = incoming, outgoing
         self._unsent: bytes | memoryview = b""
         """Records that the network has not taken yet; those in `_outgoing` come after them."""
         self._received: bytes | memoryview = b""
@@ -80,7 +76,6 @@ class TlsStream:
         self._held = 0
         """Plaintext bytes that are encrypted and have not been counted yet."""
         self.is_ended = False
-        """True when nothing more will come; what was received before may be there still."""
         self._is_closed = False
 
     def try_send(self, data: bytes | memoryview) -> int:
@@ -124,18 +119,15 @@ class TlsStream:
 
     def try_receive(self) -> bytes | None:
         """Return what has come, decrypted, as `receive` does; None while no record is whole."""
-        data = b"" if self.is_ended else self._decrypt()
-        if not data and not self.is_ended:
+        while not self.is_ended:
+            data = self._decrypt()
+            if data or self.is_ended:
+                return data
             received = self._stream.try_receive()
             if received is None:
                 return None
             self._received, self.is_ended = received, not received
-            data = self._decrypt()
-        return data if data or self.is_ended else None
-
-    def fileno(self) -> int:
-        """Return the descriptor of the connection below."""
-        return self._stream.fileno()
+        return b""
 
     def close(self) -> None:
         """Say goodbye if the network takes it at once, and close the stream below."""
@@ -177,8 +169,11 @@ class TlsStream:
         found = self._engine.cipher()
         return found[0] if found else ""
 
-    async def handshake(self) -> None:
-        """Agree on keys before anything else is done; raises TransportError."""
+    async def handshake(self, turns: Turns | None = None) -> None:
+        """Agree on keys before anything else is done; raises TransportError.
+
+        Each step takes one of `turns`, as it costs more than all that follows.
+        """
         is_first = True
         while True:
             try:
@@ -189,8 +184,13 @@ class TlsStream:
             except ssl.SSLError as error:
                 self._flush_quietly()
                 raise tls_error(error) from error
+            finally:
+                if turns is not None:
+                    turns.is_over()
             if not self._received:
                 self._received = data = await self._stream.receive()
+                if turns is not None:
+                    await turns.take()
                 if not data:
                     raise TransportError("the peer closed the connection during the TLS handshake")
                 if is_first and data[0] not in (_HANDSHAKE, _ALERT):
@@ -260,6 +260,7 @@ async def tls_handshake(
     server_side: bool,
     server_hostname: str | None = None,
     sip_domain: str | None = None,
+    turns: Turns | None = None,
 ) -> TlsStream:
     """Make a TLS connection of `stream`, or close it. The caller sets the deadline.
 
@@ -280,32 +281,13 @@ async def tls_handshake(
         except (ValueError, TypeError) as error:
             raise TransportError(f"{name!r} is no host name for TLS") from error
         tls = TlsStream(stream, engine, incoming, outgoing)
-        await tls.handshake()
+        await tls.handshake(turns)
         if is_verified and sip_domain is not None:
             check_sip_domain(engine.getpeercert() or {}, sip_domain)
     except BaseException:
         stream.close()
         raise
     return tls
-
-
-async def accept_tls(
-    stream: ByteStream, contexts: "TlsContexts", patience: float, *, asks_certificate: bool = False
-) -> TlsStream | None:
-    """Make a TLS connection of one that was accepted; None, and a log line, if that fails.
-
-    `patience` is how many seconds the peer may take for its handshake. `asks_certificate` is for
-    a port whose clients have to show what the contexts ask for.
-    """
-    context = contexts.asking_context if asks_certificate else contexts.server_context
-    reason = f"no handshake within {patience:g} s"
-    with trio.move_on_after(patience):
-        try:
-            return await tls_handshake(stream, context, server_side=True)
-        except TransportError as error:
-            reason = str(error)
-    logger.info("no TLS with %s: %s", show_address(stream.remote), reason)
-    return None
 
 
 class TlsContexts:
@@ -332,6 +314,8 @@ class TlsContexts:
         self._private_key = private_key
         self._ca_file = ca_file
         self._client_certificates: ClientCertificates = client_certificates
+        self.turns = Turns()
+        """Shared by all who come to us over TLS, whatever the port."""
         self.reload()
 
     def reload(self) -> None:

@@ -357,9 +357,8 @@ class Chat:
         return self._inbox_size > INBOX_LIMIT and not self.call.is_over
 
     async def wait_for_room(self) -> None:
-        """Wait until it has taken that."""
-        if self.is_full:
-            await self._room_again.wait()
+        """Wait until it has taken that; to be called when it `is_full`."""
+        await self._room_again.wait()
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""
