@@ -219,6 +219,12 @@ class MsrpLinks:
         # What it has still to say finds no way out any more.
         link.connection.data_to_send()
         link.outbox.close()
+        # A connection that leads to its link would keep both until a collection of cycles.
+        link.connection.backlog = _nothing_waits
         self._watch.outboxes.discard(link.outbox)
         if link.attendant is not None:
             link.attendant.closed(link)
+
+
+def _nothing_waits() -> int:
+    return 0

@@ -295,13 +295,14 @@ class MsrpPort:
         """Tell the users of the sessions of a link what happened; returns who has heard."""
         users: set[SessionUser] = set()
         sessions: set[MsrpSession] = set()
-        while (found := link.connection.next_event()) is not None:
-            session, event = found
-            if isinstance(event, Bound | Rebound):
-                self._attach(link, session)
-            user = self._tell(session, event)
+        while (found := link.connection.next_events()) is not None:
+            session, events = found
             sessions.add(session)
-            if user is not None:
+            for event in events:
+                if isinstance(event, Bound | Rebound):
+                    self._attach(link, session)
+                self._tell(session, event)
+            if (user := self._users.get(session)) is not None:
                 users.add(user)
         for session in sessions:
             if session in self._users:
