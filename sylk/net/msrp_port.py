@@ -390,7 +390,7 @@ class MsrpPort:
         for session in link.sessions:
             del self._links[session]
         link.sessions.clear()
-        # What it has still to say finds no way out any more.
-        link.connection.data_to_send()
+        link.connection.data_to_send()  # What it has still to say finds no way out any more.
         link.outbox.close()
+        link.connection.backlog = int  # 0; what leads to the outbox would keep both for long
         self.watch.outboxes.discard(link.outbox)
