@@ -21,6 +21,7 @@ import trio
 
 from sylk import __version__
 from sylk.cli import check, install_unit, migrate, passwd, status, trace
+from sylk.cli.descriptors import raise_limit
 from sylk.cli.faults import describe_listen_error
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
@@ -52,8 +53,8 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 }
 _GC_THRESHOLDS = (3_000, 4, 50)
 _COLLECT_INTERVAL = 60.0
-"""Seconds between two looks through all there is, which a call that is over leaves a hundred objects
-for: by their number alone the server would come to it once in many thousand calls."""
+"""Seconds between two looks through all there is: a call that is over leaves a hundred objects
+for it, and by their number alone the server would come to it once in many thousand calls."""
 _COLLECT_CALLS = 300
 """Calls up to which that takes so few milliseconds that nobody hears it."""
 _EPILOG = """\
@@ -110,6 +111,7 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     logger.info("sylk-server %s, settings: %s", __version__, path or "defaults")
     metrics = _open_metrics(server)
     control = _open_control(spool_dir)
+    raise_limit()
     _set_up_collector()
     notifier = Notifier()
     signals = Signals(
