@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_verdict(soak, server, verdict)
     if options.json is not None:
         result: dict[str, object] = {
-            "environment": environment(),
+            "environment": environment(quick=False),
             "minutes": options.minutes,
             "pace": options.pace,
             "said": soak.ledger.said,

@@ -74,9 +74,10 @@ class Chat:
         """Read until the connection ends; so slowly, if that is said."""
         buffer = bytearray()
         with suppress(*_BROKEN):
-            assert self._stream is not None
+            stream = self._stream
+            assert stream is not None
             size = int(bytes_per_second) or 65536
-            while data := await self._stream.receive_some(size):
+            while data := await stream.receive_some(size):
                 buffer += data
                 while (frame := take_frame(buffer)) is not None:
                     await self._take(frame)

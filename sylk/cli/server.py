@@ -53,8 +53,8 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 }
 _GC_THRESHOLDS = (3_000, 4, 50)
 _COLLECT_INTERVAL = 60.0
-"""Seconds between two looks through all there is: a call that is over leaves a hundred objects
-for it, and by their number alone the server would come to it once in many thousand calls."""
+"""Seconds between two looks through all there is. A call that is over leaves a hundred objects for
+one: by their number alone there would be one in some thousand calls."""
 _COLLECT_CALLS = 300
 """Calls up to which that takes so few milliseconds that nobody hears it."""
 _EPILOG = """\

@@ -231,7 +231,7 @@ class MsrpPort:
 
         return handle
 
-    def _tell(self, session: MsrpSession, event: SessionEvent) -> SessionUser | None:
+    def _tell(self, session: MsrpSession, event: SessionEvent) -> None:
         user = self._users.get(session)
         if isinstance(event, Detached) and user is not None:
             self._detached(session, event.reason)
@@ -241,7 +241,6 @@ class MsrpPort:
             except Exception:
                 # One user's bug must not end the link for the others on it.
                 logger.exception("handling %s failed", type(event).__name__)
-        return user
 
     def _detached(self, session: MsrpSession, reason: str) -> None:
         """Let go of the link of a session that waits for another one."""
@@ -294,18 +293,14 @@ class MsrpPort:
     def take_events(self, link: MsrpLink) -> set[SessionUser]:
         """Tell the users of the sessions of a link what happened; returns who has heard."""
         users: set[SessionUser] = set()
-        sessions: set[MsrpSession] = set()
         while (found := link.connection.next_events()) is not None:
             session, events = found
-            sessions.add(session)
             for event in events:
                 if isinstance(event, Bound | Rebound):
                     self._attach(link, session)
                 self._tell(session, event)
             if (user := self._users.get(session)) is not None:
                 users.add(user)
-        for session in sessions:
-            if session in self._users:
                 self._clock.set(session, session.next_deadline(), self._ring(session))
         return users
 
