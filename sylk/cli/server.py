@@ -21,6 +21,7 @@ import trio
 
 from sylk import __version__
 from sylk.cli import check, install_unit, migrate, passwd, status, trace
+from sylk.cli.descriptors import raise_limit
 from sylk.cli.faults import describe_listen_error
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
@@ -110,6 +111,7 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     logger.info("sylk-server %s, settings: %s", __version__, path or "defaults")
     metrics = _open_metrics(server)
     control = _open_control(spool_dir)
+    raise_limit()
     _set_up_collector()
     notifier = Notifier()
     signals = Signals(
