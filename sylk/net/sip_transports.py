@@ -61,13 +61,13 @@ class SipTransportSettings:
     outbox_limit: int = 1024 * 1024
 
 
+@dataclass(slots=True, eq=False)
 class _Connection:
     """One SIP connection over a stream."""
 
-    def __init__(self, stream: ByteStream, flow: Flow, outbox: Outbox) -> None:
-        self.stream = stream
-        self.flow = flow
-        self.outbox = outbox
+    stream: ByteStream
+    flow: Flow
+    outbox: Outbox
 
 
 class SipTransports:
@@ -233,7 +233,7 @@ class SipTransports:
         """Send one message; a failure is told through `on_failure`."""
         data = message.render()
         if logger.isEnabledFor(logging.DEBUG):
-            _log_message("sent to", flow, data)
+            log_message("sent to", flow, data)
         if flow.reliable:
             connection = self._connections.get(flow)
             if connection is None:
@@ -262,7 +262,7 @@ class SipTransports:
             return
         flow = Flow("udp", local, remote)
         if logger.isEnabledFor(logging.DEBUG):
-            _log_message("received from", flow, data)
+            log_message("received from", flow, data)
         try:
             message = parse_message(data, self._settings.limits)
         except MalformedMessage as fault:
@@ -335,7 +335,7 @@ class SipTransports:
         incomplete_since: float | None = None
         while (data := await self._receive(connection, incomplete_since)) is not None:
             if logger.isEnabledFor(logging.DEBUG):
-                _log_message("received from", connection.flow, data)
+                log_message("received from", connection.flow, data)
             parser.receive_data(data)
             try:
                 completed = self._take_messages(parser, connection)
@@ -392,7 +392,8 @@ class SipTransports:
         connection.outbox.write(_PONG)
 
 
-def _log_message(direction: str, flow: Flow, data: bytes) -> None:
+def log_message(direction: str, flow: Flow, data: bytes) -> None:
+    """Show a message of the wire in the log."""
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip()
     remote = show_address(flow.remote)
     logger.debug("%s %s over %s", direction, remote, flow.transport, extra={"detail": text})
