@@ -206,7 +206,8 @@ class Server:
             await self.endpoint.wait_calls_over()
 
     def _log_start(self) -> None:
-        for transport, (host, port) in self.endpoint.transports.listening:
+        own = self.endpoint.transports.listening if self.config.share.count == 1 else []
+        for transport, (host, port) in own:
             logger.info("listening for SIP on %s %s port %d", transport, host, port)
         for transport, (host, port) in self.endpoint.msrp.listening:
             logger.info("listening for MSRP on %s %s port %d", transport, host, port)

@@ -60,5 +60,5 @@ def spread(spool_dir: Path, types: Mapping[str, type[Application]], count: int) 
             complete = False
             logger.exception("%s could not move what it keeps to %d workers", name, count)
     if complete:
-        logger.info("there were %d workers, now %d: what they keep has been moved", before, count)
+        logger.info("workers: %d, before %d; what they keep has been moved", count, before)
         (spool_dir / COUNT_FILE).write_text(f"{count}\n", encoding="ascii")
