@@ -183,6 +183,8 @@ class Workers:
         return [sys.executable, *module, *self._arguments, "--worker", str(place)]
 
     def _worker_ready(self, index: int) -> None:
+        if index in self._ready:
+            logger.info("worker %d serves again", index)
         self._ready.add(index)
         if len(self._ready) == self._count:
             self._all_ready.set()
