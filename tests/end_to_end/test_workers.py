@@ -1,6 +1,7 @@
 """The real command with two workers: for those who come it is one server."""
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sylk.share import worker_of
+from sylk.trace.writer import TEXT_FILE
 from tests.end_to_end.server import (
     COMMAND,
     HOST,
@@ -127,6 +129,37 @@ def test_who_joins_a_call_comes_to_its_room(server: RunningServer) -> None:
             assert alice.hear_text() == "so do I"
             bob.leave()
         alice.leave()
+
+
+def test_a_trace_counts_what_each_has_seen(server: RunningServer) -> None:
+    shown = run(server, "trace", "on", "--user", "tracy")
+    assert shown.count("tracing") == 1
+    assert shown.count("  into ") == 2
+    for name in ROOMS:
+        with WireClient(server, "tracy", room=f"{name}@{HOST}") as tracy:
+            tracy.join().leave()
+    # For each call INVITE, 100, 200, ACK, BYE and 200, and the 100 may be left out.
+    ended = re.search(r"traced user:tracy: (\d+) messages", run(server, "trace", "off"))
+    assert ended is not None
+    assert 10 <= int(ended[1]) <= 14
+    for folder in ("traces", "traces/worker-1"):
+        file = server.folder / "var/spool" / folder / TEXT_FILE
+        assert file.read_text(encoding="utf-8").count("INVITE sip:") == 1
+
+
+def test_check_knows_the_ports_of_all(running_server: StartServer) -> None:
+    server = serving(running_server(SETTINGS))
+    ports = sorted(map(int, re.findall(r"MSRP on tcp \S+ port (\d+)", server.log)))
+    lines = run(server, "check").splitlines()
+    assert not [line for line in lines if not line.startswith("OK ")]
+    for index, port in enumerate(ports):
+        # The file names the port of the first, so that this is the port of one of them.
+        settings = {"SIP": {"local_udp_port": server.sip_udp, "local_tcp_port": server.sip_tcp}}
+        write_settings(
+            server.folder, {**SETTINGS, **settings, "MSRP": {"local_tcp_port": port - 2 * index}}
+        )
+        shown = run(server, "check")
+        assert f"MSRP tcp {HOST}:{port}: the server that runs has it" in shown
 
 
 def test_what_is_malformed_is_answered(server: RunningServer) -> None:
