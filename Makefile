@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test bench lock sample captures clean
+.PHONY: help install run chat test coverage bench lock sample captures clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -40,7 +40,7 @@ run: $(STAMP) ## Run the server
 chat: $(STAMP) ## Join a room: make chat URI=sip:lobby@127.0.0.1
 	@$(BIN)/sylk-chat '$(or $(URI),sip:lobby@127.0.0.1)'
 
-test: $(STAMP) ## Check style, layers and types, then run the tests with branch coverage
+test: $(STAMP) ## Check style, layers and types, then run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@# It is slow, so it sees only files that have something for it.
@@ -49,6 +49,10 @@ test: $(STAMP) ## Check style, layers and types, then run the tests with branch 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright
 	@# Many tests wait for something, so three at a time keep two cores busy.
+	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# Apart from `test`, because to follow every branch more than doubles what the tests cost.
+coverage: $(STAMP) ## Run the tests and show which branches none of them takes
 	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 bench: $(STAMP) ## Measure speed

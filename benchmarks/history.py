@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import trio
-from sylk_conference.history import HistoryLimits, HistoryStore, Record
+from sylk_conference.history import HistoryLimits, HistoryStore, Said
 from sylk_conference.history.database import open_for_writing, transaction
 
 from benchmarks.report import Figure, Section
@@ -126,7 +126,7 @@ async def _measure(case: Case, duration: float) -> dict[str, Figure]:
 
 def _add(store: HistoryStore, waits: Waits) -> None:
     then = partial(waits.add, time.perf_counter())
-    store.add(Record(ROOM, time.time(), SENDER, BODY), then)
+    store.add(Said(ROOM, time.time(), SENDER, [BODY]), then)
 
 
 async def _flood(store: HistoryStore, waits: Waits, end: float) -> None:
@@ -137,7 +137,7 @@ async def _flood(store: HistoryStore, waits: Waits, end: float) -> None:
         await store.wait_for_room()
         await trio.lowlevel.checkpoint()
     done = trio.Event()
-    store.add(Record(ROOM, 0.0, SENDER, BODY), done.set)
+    store.add(Said(ROOM, 0.0, SENDER, [BODY]), done.set)
     await done.wait()
 
 
@@ -145,7 +145,7 @@ async def _wait_each(store: HistoryStore, waits: Waits, end: float, senders: int
     async def sender() -> None:
         while (begin := time.perf_counter()) < end:
             done = trio.Event()
-            store.add(Record(ROOM, time.time(), SENDER, BODY), done.set)
+            store.add(Said(ROOM, time.time(), SENDER, [BODY]), done.set)
             await done.wait()
             waits.add(begin)
 
@@ -161,7 +161,7 @@ async def _paced(store: HistoryStore, waits: Waits, end: float) -> None:
         due += 1 / PACE
         await trio.sleep_until(due)
     done = trio.Event()
-    store.add(Record(ROOM, 0.0, SENDER, BODY), done.set)
+    store.add(Said(ROOM, 0.0, SENDER, [BODY]), done.set)
     await done.wait()
 
 
@@ -172,7 +172,7 @@ async def _read() -> dict[str, Figure]:
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             for _ in range(10_000):
-                store.add(Record(ROOM, 0.0, SENDER, BODY))
+                store.add(Said(ROOM, 0.0, SENDER, [BODY]))
             nursery.start_soon(_paced, store, Waits(), float("inf"))
             await store.replay(store.enter(ROOM, SENDER), REPLAY)
             start = time.perf_counter()

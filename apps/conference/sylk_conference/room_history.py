@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sylk.errors import RemoteProtocolError
-from sylk_conference.history import HistoryStore, Record, Visit
+from sylk_conference.history import HistoryStore, Record, Said, Visit
 from sylk_conference.people import Participant
 from sylk_conference.room import Delivery, Room, asker_of, version_for
 
@@ -45,9 +45,7 @@ class RoomHistory:
         if not lasting:
             then()
             return
-        for body in lasting[:-1]:
-            store.add(Record(self._key, now, uri, body))
-        store.add(Record(self._key, now, uri, lasting[-1]), then)
+        store.add(Said(self._key, now, uri, lasting), then)
 
     async def wait_for_room(self) -> None:
         """Wait while too much is on its way to the disk."""

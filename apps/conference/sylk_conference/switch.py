@@ -102,7 +102,19 @@ class Switch:
         self._switch(whole, denial)
         # Of a large message its end counts alone, and not each piece.
         count = sum(not isinstance(one, MessagePiece) or one.is_complete for one in batch)
-        self._pause_until = now + policy.pace(self._bucket, count, now)
+        if pause := policy.pace(self._bucket, count, now):
+            self._hold_back(pause, now)
+
+    def _hold_back(self, pause: float, now: float) -> None:
+        """Read no more of this sender for so many seconds, and say so in the log the first time."""
+        if self._pause_until == -math.inf:
+            self._logger.info(
+                "%s is read later in %s from now on: message_rate lets him send %d a second",
+                self._chat.remote.uri,
+                self._open_room.room.address.uri,
+                self._open_room.room.policy.settings.message_rate,
+            )
+        self._pause_until = now + pause
 
     def _participant_may_speak(self, may_speak: bool) -> None:
         """Let those who watch the room know that the time of a mute is over, or goes on."""

@@ -1,5 +1,7 @@
 """What the settings of a room say, held against real callers: who comes in, and what is said."""
 
+import logging
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -209,8 +211,11 @@ async def test_a_large_message_is_over_the_bound_in_pieces_too() -> None:
         assert received.count(b"z") >= size - len(body)
 
 
-async def test_who_floods_is_slowed_and_nobody_else_is(jumping_clock: MockClock) -> None:
+async def test_who_floods_is_slowed_and_nobody_else_is(
+    jumping_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     count, rate, burst = 150, 20, 10
+    caplog.set_level(logging.INFO)
     async with (
         running_server(lobby(message_rate=rate, message_burst=burst)) as server,
         Caller(server, "eve") as eve,
@@ -237,6 +242,12 @@ async def test_who_floods_is_slowed_and_nobody_else_is(jumping_clock: MockClock)
         assert {(await eve.answer_to(frame)).status for frame in frames} == {200}
         await eve.say("last")
         assert trio.current_time() - begun > 0.9 * (count - burst) / rate
+    # Who wonders why it is slow finds the reason in the log, once.
+    (line,) = [line for line in caplog.messages if "message_rate" in line]
+    assert line == (
+        f"sip:eve@{DOMAIN} is read later in sip:{LOBBY} from now on:"
+        " message_rate lets him send 20 a second"
+    )
 
 
 async def test_quiet_rooms_tell_nobody_in_the_chat_who_comes() -> None:

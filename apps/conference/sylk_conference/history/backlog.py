@@ -23,7 +23,8 @@ T = TypeVar("T")
 Then = Callable[[], None]
 
 MAX_BATCH = 1000
-"""Entries in one transaction: some ten milliseconds of writing, for which nobody else can write."""
+"""Messages after which no further entry goes into a transaction: it takes some ten milliseconds,
+for which nobody else can write."""
 
 
 class State(Enum):
@@ -62,20 +63,21 @@ class Backlog(Generic[T]):
     def __init__(self, limit: int) -> None:
         self.state = State.ON
         self.lost = 0
-        """Entries that did not fit since the last `forget_losses`."""
+        """Messages that did not fit since the last `forget_losses`."""
         self.waiting = 0
         """Bytes that are not on disk yet."""
         self._limit = limit
-        self._queue: deque[tuple[T, int]] = deque()
-        self._under_way: list[tuple[T, int]] = []
+        self._count = 0
+        self._queue: deque[tuple[T, int, int]] = deque()
+        self._under_way: list[tuple[T, int, int]] = []
         # Entries are numbered as they are added, and a `then` waits for the number of its own.
         self._added = 0
         self._written = 0
         self._thens: deque[tuple[int, Then]] = deque()
 
     def __len__(self) -> int:
-        """Return how many entries are not on disk yet."""
-        return len(self._queue) + len(self._under_way)
+        """Return how many messages are not on disk yet."""
+        return self._count
 
     @property
     def is_full(self) -> bool:
@@ -86,14 +88,17 @@ class Backlog(Generic[T]):
         """Tell whether an entry of that many bytes is taken."""
         return self.state is State.ON or self.waiting + size <= self._limit
 
-    def add(self, entry: T, size: int, then: Then | None = None) -> Sequence[Then]:
-        """Queue an entry, or count it as lost if it does not fit."""
+    def add(
+        self, entry: T, size: int, then: Then | None = None, *, count: int = 1
+    ) -> Sequence[Then]:
+        """Queue an entry of `count` messages, or count them as lost if it does not fit."""
         if self.fits(size):
-            self._queue.append((entry, size))
+            self._queue.append((entry, size, count))
             self._added += 1
+            self._count += count
             self.waiting += size
         else:
-            self.lost += 1
+            self.lost += count
         if then is None:
             return ()
         if self.state is not State.ON:
@@ -103,16 +108,19 @@ class Backlog(Generic[T]):
 
     def take(self) -> list[T]:
         """Return the next entries to write, in one go; `settle` tells what became of them."""
-        while self._queue and len(self._under_way) < MAX_BATCH:
+        messages = sum(count for _, _, count in self._under_way)
+        while self._queue and messages < MAX_BATCH:
             self._under_way.append(self._queue.popleft())
-        return [entry for entry, _ in self._under_way]
+            messages += self._under_way[-1][2]
+        return [entry for entry, _, _ in self._under_way]
 
     def settle(self, outcome: Outcome) -> Sequence[Then]:
         """Take it that the entries under way are written, or not in time, or not at all."""
         self.state = _NEXT[self.state, outcome]
         if outcome is Outcome.WRITTEN:
             self._written += len(self._under_way)
-            self.waiting -= sum(size for _, size in self._under_way)
+            self.waiting -= sum(size for _, size, _ in self._under_way)
+            self._count -= sum(count for _, _, count in self._under_way)
             self._under_way.clear()
         elif outcome is Outcome.FAILED:
             self._queue.extendleft(reversed(self._under_way))

@@ -1,5 +1,6 @@
 """What is kept of a room, who was there when it was said, and how much of it is kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -19,6 +20,20 @@ class Record:
     """The message/cpim body as it was delivered: From and DateTime stand in it."""
     sequence: int = 0
     """Its place in the order of all that was ever said; the store gives it."""
+
+
+@dataclass(slots=True)
+class Said:
+    """What one participant said to everybody in one go, to be made into records."""
+
+    room: str
+    """user@host of the room."""
+    at: float
+    """When the server passed it on, in seconds since 1970 (UTC)."""
+    sender: str
+    """The URI of who said it."""
+    bodies: Sequence[bytes]
+    """The message/cpim bodies, in their order."""
 
 
 @dataclass(slots=True, eq=False)

@@ -102,16 +102,20 @@ def _expired(
     """Return the sequence number up to which a room's records go now, None if they stay."""
     kept = number(connection, "SELECT count FROM rooms WHERE id = ?", room)
     excess = kept - count if count else 0
-    reached: int | None = None
-    rows = connection.execute(
-        "SELECT seq, at FROM records WHERE room = ? ORDER BY seq LIMIT ?", (room, PIECE_ROWS)
-    )
-    for position, (sequence, at) in enumerate(rows):
-        if position >= excess and cutoff <= at <= horizon:
-            break
-        reached = sequence
-    rows.close()
-    return reached
+    oldest: tuple[float] | None = connection.execute(
+        "SELECT at FROM records WHERE room = ? ORDER BY seq LIMIT 1", (room,)
+    ).fetchone()
+    if oldest is None or (excess <= 0 and cutoff <= oldest[0] <= horizon):
+        return None
+    # In one step: where rooms are busy, a thread waits long for the interpreter after each.
+    found: tuple[int | None] | None = connection.execute(
+        "WITH oldest AS (SELECT seq, at, row_number() OVER (ORDER BY seq) AS place FROM records"
+        " WHERE room = ?1 ORDER BY seq LIMIT ?2)"
+        " SELECT max(seq) FROM oldest WHERE place < coalesce((SELECT min(place) FROM oldest"
+        " WHERE place > ?3 AND at BETWEEN ?4 AND ?5), ?2 + 1)",
+        (room, PIECE_ROWS, excess, cutoff, horizon),
+    ).fetchone()
+    return None if found is None else found[0]
 
 
 def _forget_visits_without_records(connection: sqlite3.Connection, room: int) -> None:

@@ -9,6 +9,7 @@ blocks.
 
 import sqlite3
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -69,6 +70,14 @@ class _Kept:
     """User, beginning, end, and after and through which number he heard."""
     numbers: dict[int, int] = field(default_factory=dict[int, int])
     """The new number of each record, by the old one."""
+    _alike: Counter[tuple[float, bytes, bytes]] = field(
+        default_factory=Counter[tuple[float, bytes, bytes]]
+    )
+
+    def next_like(self, record: tuple[float, bytes, bytes]) -> int:
+        """Return how many there have been that are the same."""
+        self._alike[record] += 1
+        return self._alike[record]
 
 
 def _read(connection: sqlite3.Connection, key: bytes) -> _Kept:
@@ -92,19 +101,21 @@ def _write(connection: sqlite3.Connection, key: bytes, found: Sequence[_Kept]) -
         room = number(connection, "SELECT last_insert_rowid()")
         last = number(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'records'")
         before = last
-        written: dict[tuple[float, bytes, bytes], int] = {}
+        written: dict[tuple[float, bytes, bytes, int], int] = {}
         ordered = [(record, kept) for kept in found for record in kept.records]
         if len(found) > 1:
             ordered.sort(key=_time_of)
         for (seq, at, sender, body), kept in ordered:
-            if (at, sender, body) not in written:
+            # The same words at one time are no copy, if they stand in one file.
+            record = (at, sender, body, kept.next_like((at, sender, body)))
+            if record not in written:
                 last += 1
-                written[at, sender, body] = last
+                written[record] = last
                 connection.execute(
                     "INSERT INTO records (seq, room, at, sender, body) VALUES (?, ?, ?, ?, ?)",
                     (last, room, at, sender, body),
                 )
-            kept.numbers[seq] = written[at, sender, body]
+            kept.numbers[seq] = written[record]
         count = len(written)
         connection.execute("UPDATE rooms SET count = ? WHERE id = ?", (count, room))
         visits: set[tuple[object, ...]] = set()

@@ -1,7 +1,8 @@
 """The history of all rooms of a server: what is said goes to disk in a thread, in its order.
 
 While one transaction is on its way to the disk, what is said gathers for the next; so the busier
-the rooms are, the more messages share one commit, and the wait stays about that of two commits.
+the rooms are, the more messages share one commit. Where the disk is fast that is not enough, as a
+commit costs as much as to pass on twenty messages: so small ones keep a distance.
 
 Nothing here ends a room. When the disk is full, damaged, locked or read-only, or hangs, there is
 one line in the log, messages are acknowledged as if there were no history, and it is tried again
@@ -23,7 +24,7 @@ from sylk.errors import SylkError
 from sylk_conference.history.backlog import Backlog, Outcome, State, Then
 from sylk_conference.history.database import is_damage
 from sylk_conference.history.reader import Reader
-from sylk_conference.history.records import HistoryLimits, Record, Visit
+from sylk_conference.history.records import HistoryLimits, Record, Said, Visit
 from sylk_conference.history.retention import LimitsOf, Retention
 from sylk_conference.history.writer import Begun, Enter, Entry, Leave, Logger, Present, Writer
 
@@ -32,6 +33,12 @@ SWEEP_INTERVAL = 30.0
 
 SWEEP_ROWS = 5000
 """Records after which it is looked for earlier."""
+
+GATHER_TIME = 0.01
+"""Seconds from the beginning of one transaction to that of the next, if that is small."""
+
+GATHER_COUNT = 50
+"""Messages that make a transaction large enough to begin at once."""
 
 QUIET = 600.0
 """Seconds for which the same complaint is not logged again."""
@@ -85,6 +92,8 @@ class HistoryStore:
         self._due: deque[Then] = deque()
         self._calling = False
         self._work = trio.Event()
+        self._enough = trio.Event()
+        self._gathering_until = -math.inf
         self._space = trio.Event()
         self._alarm = trio.CancelScope()
         self._shield = trio.CancelScope()
@@ -98,13 +107,14 @@ class HistoryStore:
 
     # From the rooms
 
-    def add(self, record: Record, then: Then | None = None) -> None:
-        """Keep a record; `then` is called once it is on disk, in the order of the calls of `add`.
+    def add(self, said: Said, then: Then | None = None) -> None:
+        """Keep what is said; `then` is called once it is on disk, in the order of the calls.
 
         When the disk does not do its part, `then` is called at once.
         """
-        size = len(record.body) + len(record.sender) + len(record.room) + _ENTRY_SIZE
-        self._add(record, size, then)
+        bodies = said.bodies
+        size = sum(map(len, bodies)) + len(bodies) * (len(said.sender) + _ENTRY_SIZE)
+        self._add(said, size, then, len(bodies))
 
     async def wait_for_room(self) -> None:
         """Wait while more bytes than `pending` are on their way to a disk that does its part."""
@@ -221,6 +231,13 @@ class HistoryStore:
         elif self._rows_since_sweep < SWEEP_ROWS:
             with trio.move_on_at(self._sweep_at):
                 await self._work.wait()
+        await self._gather()
+
+    async def _gather(self) -> None:
+        """Let more come, if the last transaction is not long ago and there is little for one."""
+        if len(self._backlog) and trio.current_time() < self._gathering_until:
+            with trio.move_on_at(self._gathering_until):
+                await self._enough.wait()
 
     async def _work_off(self) -> None:
         if self._suspect:
@@ -240,13 +257,15 @@ class HistoryStore:
     async def _write(self) -> None:
         """Write what waits, as much as one transaction takes; with nothing, try the disk."""
         entries = self._backlog.take()
+        self._enough = trio.Event()
+        self._gathering_until = trio.current_time() + GATHER_TIME if entries else -math.inf
         try:
             begun = await self._in_thread(partial(self._writer.write, entries, self._clock()))
         except _DISK_ERRORS as error:
             self._fail(error)
             return
-        self._rows_since_sweep += len(entries)
         self._succeed(begun)
+        self._rows_since_sweep += sum(len(one.bodies) for one in entries if isinstance(one, Said))
 
     async def _maintain(self, work: Callable[[float], T]) -> T | None:
         """Do what can be left undone: where it fails, the next write finds what is the matter."""
@@ -298,12 +317,15 @@ class HistoryStore:
 
     # What becomes of it
 
-    def _add(self, entry: Entry, size: int, then: Then | None) -> None:
+    def _add(self, entry: Entry, size: int, then: Then | None, count: int = 1) -> None:
         if self._stopped:
             self._call(() if then is None else (then,))
             return
-        self._call(self._backlog.add(entry, size, then))
+        self._call(self._backlog.add(entry, size, then, count=count))
         self._work.set()
+        # Who comes in is shown what was said before, and that waits for the disk.
+        if len(self._backlog) >= GATHER_COUNT or not isinstance(entry, Said):
+            self._enough.set()
 
     def _add_visit(self, entry: Entry, then: Then | None = None) -> None:
         # Who is there is known here: so one entry, later, stands for all that did not fit.
@@ -323,11 +345,9 @@ class HistoryStore:
             self._add(Present(tuple(self._present), self._clock()), _ENTRY_SIZE, None)
         if self._off_since is not None:
             seconds = trio.current_time() - self._off_since
-            self._off_since = None
+            self._off_since, lost = None, self._backlog.forget_losses()
             self._logger.warning(
-                "history is on again after %.0f seconds: %d messages were not kept",
-                seconds,
-                self._backlog.forget_losses(),
+                "history is on again after %.0f seconds: %d messages were not kept", seconds, lost
             )
 
     def _fail(self, error: Exception) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sylk_conference.history import attendance
@@ -21,7 +22,7 @@ from sylk_conference.history.database import (
     put_aside,
     transaction,
 )
-from sylk_conference.history.records import Record, Visit
+from sylk_conference.history.records import Said, Visit
 from sylk_conference.history.retention import Retention
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -54,7 +55,7 @@ class Present:
 MAX_ROOMS = 10_000
 """Rooms whose rows are remembered."""
 
-Entry = Record | Enter | Leave | Present
+Entry = Said | Enter | Leave | Present
 Begun = tuple[Visit, int | None, int]
 """A visit that is on disk now, with what becomes its `since` and `until`."""
 
@@ -217,14 +218,17 @@ class _Batch:
         self.begun: list[Begun] = []
         self._connection = connection
         self._rooms = rooms
-        self._rows: list[tuple[int, float, bytes, bytes]] = []
+        self._values: list[int | float | bytes] = []
+        self._counts: Counter[int] = Counter()
 
     def write(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             match entry:
-                case Record():
-                    room = self._rooms.find(self._connection, entry.room)
-                    self._rows.append((room, entry.at, encode(entry.sender), entry.body))
+                case Said(name, at, sender, bodies):
+                    room, who = self._rooms.find(self._connection, name), encode(sender)
+                    for body in bodies:
+                        self._values += (room, at, who, body)
+                    self._counts[room] += len(bodies)
                 case Enter(visit, at):
                     self._flush()
                     self._enter(visit, at)
@@ -262,16 +266,27 @@ class _Batch:
 
     def _flush(self) -> None:
         """Write the records that came before something else."""
-        if not self._rows:
-            return
-        self._connection.executemany(
-            "INSERT INTO records (room, at, sender, body) VALUES (?, ?, ?, ?)", self._rows
-        )
-        self._connection.executemany(
-            "UPDATE rooms SET count = count + ? WHERE id = ?",
-            [(count, room) for room, count in Counter(row[0] for row in self._rows).items()],
-        )
-        self._rows.clear()
+        values = self._values
+        for begin in range(0, len(values), _MOST_VALUES):
+            some = values[begin : begin + _MOST_VALUES]
+            self._connection.execute(_insert(len(some)), some)
+        values.clear()
+        for room, count in self._counts.items():
+            self._connection.execute(
+                "UPDATE rooms SET count = count + ? WHERE id = ?", (count, room)
+            )
+        self._counts.clear()
+
+
+_MOST_VALUES = 4 * 64
+"""Values that one statement takes. It runs without the lock of the interpreter, which a thread has
+to get back after each: with a statement for each row, that takes longer than the disk does."""
+
+
+@cache
+def _insert(values: int) -> str:
+    rows = ", ".join(["(?, ?, ?, ?)"] * (values // 4))
+    return f"INSERT INTO records (room, at, sender, body) VALUES {rows}"
 
 
 def _begin(

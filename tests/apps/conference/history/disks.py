@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 import trio
-from sylk_conference.history import Record
+from sylk_conference.history import Record, Said
 
 ROOM = "lobby@example.com"
 ALICE = "sip:alice@example.com"
 PATIENCE = 10.0
 
 
-def record(text: str, at: float = 0.0, room: str = ROOM) -> Record:
-    return Record(room, at, ALICE, text.encode())
+def saying(text: str, at: float = 0.0, room: str = ROOM) -> Said:
+    return Said(room, at, ALICE, [text.encode()])
 
 
 def texts(records: list[Record]) -> list[str]:

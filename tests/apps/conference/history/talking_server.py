@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import trio
-from sylk_conference.history import HistoryLimits, HistoryStore, Record
+from sylk_conference.history import HistoryLimits, HistoryStore, Said
 
 
 def acknowledge(number: int) -> None:
@@ -30,7 +30,8 @@ async def talk(path: Path, begin: int) -> None:
             for _ in range(number % 1500):
                 number += 1
                 body = b"%d %s" % (number, b"x" * (number % 3000))
-                store.add(Record("lobby@x", time.time(), "a", body), partial(acknowledge, number))
+                said = Said("lobby@x", time.time(), "a", [body])
+                store.add(said, partial(acknowledge, number))
             number += 1
             await store.wait_for_room()
             await trio.lowlevel.checkpoint()

@@ -97,6 +97,24 @@ def test_a_batch_is_bounded() -> None:
     assert talk.backlog.take() == [MAX_BATCH]
 
 
+def test_what_is_said_in_one_go_is_counted_by_its_messages() -> None:
+    backlog: Backlog[str] = Backlog(100)
+    backlog.add("one", 10, count=MAX_BATCH)
+    backlog.add("two", 90, count=3)
+    backlog.add("three", 10)
+    assert len(backlog) == MAX_BATCH + 4
+    assert backlog.take() == ["one"]
+    backlog.settle(WRITTEN)
+    assert len(backlog) == 4
+    assert backlog.take() == ["two", "three"]
+    backlog.settle(FAILED)
+    assert backlog.take() == ["two", "three"]
+    backlog.add("four", 10, count=5)
+    assert backlog.forget_losses() == 5
+    backlog.settle(WRITTEN)
+    assert len(backlog) == backlog.waiting == 0
+
+
 def test_every_outcome_is_known_in_every_state() -> None:
     ways: dict[State, tuple[Outcome, ...]] = {
         State.ON: (WRITTEN,),

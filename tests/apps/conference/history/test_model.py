@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from sylk_conference.history import HistoryLimits, Record, Visit
+from sylk_conference.history import HistoryLimits, Record, Said, Visit
 from sylk_conference.history.reader import Reader
 from sylk_conference.history.retention import Retention
 from sylk_conference.history.writer import Begun, Enter, Entry, Leave, Writer
@@ -70,14 +70,16 @@ class HistoryBesideLists(RuleBasedStateMachine):
         self.reader.close()
         self.folder.cleanup()
 
-    @rule(room=st.sampled_from(ROOMS), count=st.integers(1, 5))
+    @rule(room=st.sampled_from(ROOMS), count=st.integers(1, 25))
     def say(self, room: str, count: int) -> None:
-        for _ in range(count):
-            self.sequence += 1
-            self.batch.append(Record(room, self.now, "a", b"%d" % self.sequence))
-            self.rooms[room].records.append(
-                Record(room, self.now, "a", b"%d" % self.sequence, self.sequence)
-            )
+        numbers = range(self.sequence + 1, self.sequence + count + 1)
+        self.sequence += count
+        bodies = [b"%d" % number for number in numbers]
+        self.batch.append(Said(room, self.now, "a", bodies))
+        self.rooms[room].records += [
+            Record(room, self.now, "a", body, number)
+            for number, body in zip(numbers, bodies, strict=True)
+        ]
 
     @rule(room=st.sampled_from(ROOMS), user=st.sampled_from(USERS))
     def enter(self, room: str, user: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sylk_conference.history.database import FILE_NAME, number, open_for_writing
-from sylk_conference.history.records import HistoryLimits, Record, Visit
+from sylk_conference.history.records import HistoryLimits, Said, Visit
 from sylk_conference.history.retention import Retention
 from sylk_conference.history.spreading import spread
 from sylk_conference.history.writer import Enter, Entry, Leave, Writer
@@ -26,10 +26,8 @@ def write(folder: Path, entries: Sequence[Entry], now: float) -> None:
 
 
 def said(room: str, *texts: str, at: float = 100.0) -> list[Entry]:
-    return [
-        Record(room, at + number, "sip:alice@example.com", text.encode())
-        for number, text in enumerate(texts)
-    ]
+    bodies = [text.encode() for text in texts]
+    return [Said(room, at, "sip:alice@example.com", bodies)]
 
 
 def kept(folder: Path, room: str) -> list[str]:
@@ -101,16 +99,16 @@ def test_what_a_user_has_missed_is_the_same_after_it(folders: list[Path]) -> Non
 def test_what_was_cut_short_is_done_again_and_nothing_is_there_twice(folders: list[Path]) -> None:
     name, room = next(pair for pair in zip(NAMES, ROOMS, strict=True) if worker_of(pair[0], 2) == 1)
     visit = Visit(room, "bob@example.com")
-    entries = [*said(room, "one", "two"), Enter(visit, 103.0), Leave(visit, 104.0)]
+    entries = [*said(room, "one", "two", "two"), Enter(visit, 103.0), Leave(visit, 104.0)]
     write(folders[0], entries, 105)
     # It has been copied, and not yet deleted; and somebody has gone on.
     again = Visit(room, "bob@example.com")
-    copied = [*said(room, "one", "two"), Enter(again, 103.0), Leave(again, 104.0)]
+    copied = [*said(room, "one", "two", "two"), Enter(again, 103.0), Leave(again, 104.0)]
     write(folders[1], [*copied, *said(room, "three", at=200)], 200)
     spread(folders[:2], 2)
     assert worker_of(name, 2) == 1
     assert kept(folders[0], room) == []
-    assert kept(folders[1], room) == ["one", "two", "three"]
+    assert kept(folders[1], room) == ["one", "two", "two", "three"]
     with closing(open_for_writing(folders[1] / FILE_NAME)) as connection:
         assert number(connection, "SELECT count(*) FROM visits") == 1
 

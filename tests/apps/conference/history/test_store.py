@@ -9,13 +9,13 @@ import pytest
 import trio
 import trio.testing
 from sylk_conference.history import HistoryLimits, HistoryStore
-from sylk_conference.history.store import SWEEP_ROWS
+from sylk_conference.history.store import GATHER_COUNT, GATHER_TIME, SWEEP_ROWS
 
 from tests.apps.conference.history.disks import (
     PATIENCE,
     ROOM,
     Log,
-    record,
+    saying,
     small_disk,
     texts,
 )
@@ -53,7 +53,7 @@ async def say(store: HistoryStore, *said: str) -> None:
     """Say something and wait until the last of it is acknowledged."""
     done = trio.Event()
     for text in said:
-        store.add(record(text), done.set if text is said[-1] else None)
+        store.add(saying(text), done.set if text is said[-1] else None)
     await done.wait()
 
 
@@ -69,7 +69,7 @@ async def test_what_is_acknowledged_is_kept_in_order_over_a_restart(opened: Open
     answered: list[int] = []
     async with opened() as store:
         for number in range(3000):
-            store.add(record(str(number)), partial(answered.append, number))
+            store.add(saying(str(number)), partial(answered.append, number))
         assert answered == []
         await say(store, "last")
         assert answered == list(range(3000))
@@ -86,21 +86,48 @@ async def test_the_end_of_a_server_writes_the_rest_and_leaves_one_file(
     answered: list[int] = []
     async with opened() as store:
         for number in range(2500):
-            store.add(record(str(number)), partial(answered.append, number))
+            store.add(saying(str(number)), partial(answered.append, number))
     assert answered == list(range(2500))
     assert names_in(tmp_path) == ["history.db"]
-    store.add(record("too late"), partial(answered.append, 2500))
+    store.add(saying("too late"), partial(answered.append, 2500))
     assert answered[-1] == 2500
     async with opened() as store:
         assert texts(await store.latest(ROOM, 2)) == ["2498", "2499"]
 
 
+async def test_small_transactions_keep_a_distance(
+    opened: Open, mock_clock: trio.testing.MockClock
+) -> None:
+    async with opened() as store:
+        # The clock stands: the transaction of the first message has just begun.
+        await say(store, "one")
+        done = trio.Event()
+        store.add(saying("two"), done.set)
+        await trio.testing.wait_all_tasks_blocked()
+        assert texts(await store.latest(ROOM, 5)) == ["one"]
+        assert not done.is_set()
+        mock_clock.jump(GATHER_TIME)
+        await done.wait()
+
+
+async def test_many_messages_wait_for_no_more_and_neither_does_who_comes_in(
+    opened: Open, mock_clock: trio.testing.MockClock
+) -> None:
+    async with opened() as store:
+        await say(store, "before")
+        await say(store, *map(str, range(GATHER_COUNT)))
+        store.add(saying("last"))
+        visit = store.enter(ROOM, ALICE)
+        assert texts(await store.replay(visit, 2)) == [str(GATHER_COUNT - 1), "last"]
+    assert mock_clock.rate == 0.0
+
+
 async def test_who_joins_gets_what_was_said_before_and_nothing_twice(opened: Open) -> None:
     async with opened() as store:
         for number in range(30):
-            store.add(record(str(number)))
+            store.add(saying(str(number)))
         visit = store.enter(ROOM, ALICE)
-        store.add(record("heard"))
+        store.add(saying("heard"))
         assert texts(await store.replay(visit, 3)) == ["27", "28", "29"]
         await say(store, "heard too")
         assert texts(await store.replay(visit, 3)) == ["27", "28", "29"]
@@ -109,11 +136,11 @@ async def test_who_joins_gets_what_was_said_before_and_nothing_twice(opened: Ope
 async def test_who_comes_back_gets_all_since_then_over_a_restart(opened: Open) -> None:
     async with opened() as store:
         first = store.enter(ROOM, ALICE)
-        store.add(record("heard"))
+        store.add(saying("heard"))
         store.leave(first)
         store.leave(first)
         for number in range(9):
-            store.add(record(str(number)))
+            store.add(saying(str(number)))
     async with opened() as store:
         again, new = store.enter(ROOM, ALICE), store.enter(ROOM, BOB)
         assert texts(await store.replay(again, 2, missed=100)) == [*map(str, range(9))]
@@ -131,7 +158,7 @@ async def test_the_loop_goes_on_while_the_disk_is_waited_for(opened: Open, log: 
             # This very thread holds the lock: a call of SQLite in it could only fail.
             other.execute("BEGIN EXCLUSIVE")
             done = trio.Event()
-            store.add(record("two"), done.set)
+            store.add(saying("two"), done.set)
             assert texts(await store.latest(ROOM, 5)) == ["one"]
             assert not done.is_set()
             other.execute("ROLLBACK")
@@ -165,7 +192,7 @@ async def test_a_server_ends_though_its_disk_hangs(opened: Open, log: Log, under
         other = sqlite3.connect(store.path, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         answered = trio.Event()
-        store.add(record("two"), answered.set)
+        store.add(saying("two"), answered.set)
         if under_way:
             await trio.testing.wait_all_tasks_blocked()
     assert answered.is_set()
@@ -206,7 +233,7 @@ async def test_a_full_disk_passes_and_what_did_not_fit_is_counted(
             await log.wait_for("history is off: ")
             await say(store, *(str(number) * 100_000 for number in range(1, 9)))
             for _ in range(2000):
-                store.add(record(""))
+                store.add(saying(""))
             # Comings and goings that do not fit are made good by who is there in the end.
             for _ in range(2):
                 store.leave(store.enter(ROOM, "carol@example.com"))
@@ -290,7 +317,7 @@ async def test_senders_wait_while_too_much_is_on_its_way(opened: Open) -> None:
         with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             done = trio.Event()
-            store.add(record("x" * 2000), done.set)
+            store.add(saying("x" * 2000), done.set)
             async with trio.open_nursery() as nursery:
 
                 async def hurry() -> None:
@@ -305,7 +332,7 @@ async def test_senders_wait_while_too_much_is_on_its_way(opened: Open) -> None:
 
 async def test_a_fault_in_what_follows_is_logged_and_harms_nobody(opened: Open, log: Log) -> None:
     async with opened() as store:
-        store.add(record("one"), fail)
+        store.add(saying("one"), fail)
         await say(store, "two")
         assert texts(await store.latest(ROOM, 5)) == ["one", "two"]
     assert log.lines == ["what was to follow a record failed"]
@@ -314,7 +341,7 @@ async def test_a_fault_in_what_follows_is_logged_and_harms_nobody(opened: Open, 
 async def test_what_follows_may_say_something_itself(opened: Open) -> None:
     async with opened() as store:
         done = trio.Event()
-        store.add(record("one"), lambda: store.add(record("two"), done.set))
+        store.add(saying("one"), lambda: store.add(saying("two"), done.set))
         await done.wait()
         assert texts(await store.latest(ROOM, 5)) == ["one", "two"]
 

@@ -10,7 +10,7 @@ from sylk_conference.history.reader import Reader
 from sylk_conference.history.retention import Retention
 from sylk_conference.history.writer import Enter, Leave, Present, Writer
 
-from tests.apps.conference.history.disks import ROOM, Log, record, small_disk, texts
+from tests.apps.conference.history.disks import ROOM, Log, saying, small_disk, texts
 
 NOW = 1_800_000_000.0
 
@@ -25,7 +25,7 @@ class Desk:
         self.reader = Reader(path)
 
     def say(self, *said: str) -> None:
-        self.writer.write([record(text, NOW) for text in said], NOW)
+        self.writer.write([saying(text, NOW) for text in said], NOW)
 
     def kept(self, attendee: str | None = None) -> list[str]:
         return texts(self.reader.latest(ROOM, 1000, attendee=attendee))
@@ -47,11 +47,11 @@ def test_comings_and_goings_stand_between_what_was_said(desk: Desk) -> None:
     visit = Visit(ROOM, "alice")
     begun = desk.writer.write(
         [
-            record("before"),
+            saying("before"),
             Enter(visit, NOW),
-            record("while she is here"),
+            saying("while she is here"),
             Leave(visit, NOW),
-            record("after"),
+            saying("after"),
         ],
         NOW,
     )
@@ -62,9 +62,9 @@ def test_comings_and_goings_stand_between_what_was_said(desk: Desk) -> None:
 
 def test_text_is_data_alone(desk: Desk) -> None:
     evil = "'); DROP TABLE records; --\0/../%s\ud800"
-    entry = record("said", NOW, evil)
+    entry = saying("said", NOW, evil)
     entry.sender = evil
-    more = record("more", NOW, evil)
+    more = saying("more", NOW, evil)
     more.sender = evil
     desk.writer.write([entry, Enter(Visit(evil, evil), NOW), more], NOW)
     kept = desk.reader.latest(evil, 10)
@@ -74,7 +74,7 @@ def test_text_is_data_alone(desk: Desk) -> None:
 
 
 def test_a_killed_server_leaves_nobody_in_the_room(desk: Desk) -> None:
-    desk.writer.write([Enter(Visit(ROOM, "alice"), NOW), record("heard")], NOW)
+    desk.writer.write([Enter(Visit(ROOM, "alice"), NOW), saying("heard")], NOW)
     after = desk.restart()
     again = Visit(ROOM, "alice")
     after.say("missed")
@@ -92,7 +92,7 @@ def test_all_of_a_batch_or_nothing(desk: Desk) -> None:
             " BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
         other.commit()
-        entries = [record("two"), Enter(visit, NOW), record("three"), record("no")]
+        entries = [saying("two"), Enter(visit, NOW), saying("three"), saying("no")]
         with pytest.raises(sqlite3.IntegrityError):
             desk.writer.write(entries, NOW)
         assert desk.kept() == ["one"]
@@ -105,7 +105,7 @@ def test_all_of_a_batch_or_nothing(desk: Desk) -> None:
 
 def test_who_is_there_stays_there_when_the_file_is_opened_anew(desk: Desk) -> None:
     visit = Visit(ROOM, "alice")
-    desk.writer.write([Enter(visit, NOW), record("one")], NOW)
+    desk.writer.write([Enter(visit, NOW), saying("one")], NOW)
     desk.writer.close()
     desk.say("two")
     desk.writer.write([Leave(visit, NOW)], NOW)
@@ -115,8 +115,8 @@ def test_who_is_there_stays_there_when_the_file_is_opened_anew(desk: Desk) -> No
 
 def test_who_is_present_stands_for_all_that_got_lost(desk: Desk) -> None:
     gone, stays, new = Visit(ROOM, "gone"), Visit(ROOM, "stays"), Visit(ROOM, "new")
-    desk.writer.write([Enter(gone, NOW), Enter(stays, NOW), record("one")], NOW)
-    desk.writer.write([Present([stays, new], NOW), record("two"), Leave(gone, NOW)], NOW)
+    desk.writer.write([Enter(gone, NOW), Enter(stays, NOW), saying("one")], NOW)
+    desk.writer.write([Present([stays, new], NOW), saying("two"), Leave(gone, NOW)], NOW)
     assert desk.kept("gone") == ["one"]
     assert desk.kept("stays") == ["one", "two"]
     assert desk.kept("new") == ["two"]
@@ -133,7 +133,7 @@ def test_a_room_that_was_swept_away_begins_anew(desk: Desk) -> None:
 
 def test_a_file_that_is_gone_is_begun_anew(desk: Desk) -> None:
     visit = Visit(ROOM, "alice")
-    desk.writer.write([Enter(visit, NOW), record("one")], NOW)
+    desk.writer.write([Enter(visit, NOW), saying("one")], NOW)
     assert desk.kept() == ["one"]
     for path in desk.path.parent.iterdir():
         path.unlink()
