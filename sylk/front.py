@@ -137,17 +137,21 @@ class Front:
         frame: Frame,
         on_ready: Callable[[], None],
     ) -> None:
-        match frame:
-            case Carried(flow, octets):
-                self.transports.send(_Rendered(octets), flow)
-            case Open():
-                nursery.start_soon(self._open, link, frame)
-            case InUse(flows):
-                self._in_use[index] = frozenset(flows)
-            case Ready():
-                on_ready()
-            case _:
-                raise AssertionError(f"a worker sends no {frame}")
+        try:
+            match frame:
+                case Carried(flow, octets):
+                    self.transports.send(_Rendered(octets), flow)
+                case Open():
+                    nursery.start_soon(self._open, link, frame)
+                case InUse(flows):
+                    self._in_use[index] = frozenset(flows)
+                case Ready():
+                    on_ready()
+                case _:
+                    raise AssertionError(f"a worker sends no {frame}")
+        except Exception:
+            # What one worker brings out must not end the others.
+            logger.exception("handling what worker %d sent failed", index)
 
     async def _open(self, link: WorkerLink, wish: Open) -> None:
         try:

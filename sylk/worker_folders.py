@@ -30,13 +30,15 @@ def folder_of(folder: Path, index: int) -> Path:
 
 
 def last_count(spool_dir: Path) -> int:
-    """Return how many workers there were at the last start; raises SpoolError, OSError."""
+    """Return how many workers there were at the last start; raises SpoolError."""
     path = spool_dir / COUNT_FILE
     try:
         with path.open("rb") as file:
             text = file.read(_MAX_FILE).strip()
     except FileNotFoundError:
         return 1
+    except OSError as error:
+        raise SpoolError(f"cannot read {path}: {error.strerror}") from error
     if not text.isdigit() or not int(text):
         raise SpoolError(f"{path} holds no number: write how many workers there were")
     return int(text)
@@ -46,7 +48,7 @@ def spread(spool_dir: Path, types: Mapping[str, type[Application]], count: int) 
     """Let each application move what it keeps, if the number of workers is another one.
 
     What cannot be moved is logged, stays where it is, and is tried again at the next start. Raises
-    SpoolError, OSError.
+    SpoolError.
     """
     before = last_count(spool_dir)
     if before == count:
@@ -61,4 +63,8 @@ def spread(spool_dir: Path, types: Mapping[str, type[Application]], count: int) 
             logger.exception("%s could not move what it keeps to %d workers", name, count)
     if complete:
         logger.info("workers: %d, before %d; what they keep has been moved", count, before)
-        (spool_dir / COUNT_FILE).write_text(f"{count}\n", encoding="ascii")
+        path = spool_dir / COUNT_FILE
+        try:
+            path.write_text(f"{count}\n", encoding="ascii")
+        except OSError as error:
+            raise SpoolError(f"cannot write {path}: {error.strerror}") from error

@@ -83,3 +83,9 @@ def test_a_damaged_number_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / COUNT_FILE).write_text(text)
     with pytest.raises(SpoolError, match="write how many workers there were"):
         spread(tmp_path, KEEPER, 2)
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / COUNT_FILE).mkdir()
+    with pytest.raises(SpoolError, match="cannot read"):
+        spread(tmp_path, KEEPER, 2)

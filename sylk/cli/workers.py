@@ -90,8 +90,12 @@ class Workers:
         self._count = count
         self._arguments = arguments
         self._processes: dict[int, trio.Process] = {}
-        self._ready: set[int] = set()
+        self._serving: set[int] = set()
+        self._once_ready: set[int] = set()
+        """Those that have served, be it before they died."""
         self._all_ready = trio.Event()
+        self._to_reload: set[int] = set()
+        """Those that were starting when the settings were to be read again."""
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Keep them running until `stop` is set, or one does not start the first time."""
@@ -103,15 +107,20 @@ class Workers:
                 nursery.start_soon(self._tell, on_ready)
                 await self.stop.wait()
                 logger.info("stopping: %d workers end", len(self._processes))
-                self.signal(signal.SIGTERM)
+                for process in self._processes.values():
+                    process.terminate()
                 nursery.cancel_scope.deadline = trio.current_time() + STOP_TIMEOUT
                 self._all_ready.set()
             transports.cancel_scope.cancel()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to each of them."""
-        for process in self._processes.values():
-            process.send_signal(number)
+    def reload(self) -> None:
+        """Let each of them read the settings again.
+
+        Before it serves, a signal would kill it, and it may have read the settings already.
+        """
+        self._to_reload = self._processes.keys() - self._serving
+        for index in self._serving:
+            self._processes[index].send_signal(signal.SIGHUP)
 
     async def _tell(self, on_ready: Callable[[], None]) -> None:
         await self._all_ready.wait()
@@ -119,7 +128,7 @@ class Workers:
             on_ready()
 
     async def _keep(self, index: int) -> None:
-        pause = _FIRST_PAUSE
+        pause = _FIRST_PAUSE / 2
         while not self.stop.is_set():
             began = trio.current_time()
             status = await self._run_once(index)
@@ -142,19 +151,11 @@ class Workers:
 
     async def _run_once(self, index: int) -> int:
         """Start a worker and return its exit status when it has ended."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = await trio.lowlevel.open_process(
-                    self._command(index, theirs.fileno()),
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={key: value for key, value in os.environ.items() if key not in _OF_SYSTEMD},
-                )
-            except OSError as error:
-                ours.close()
-                logger.error("worker %d cannot be started: %s", index, error.strerror)
-                return 1
+        try:
+            ours, process = await self._start(index)
+        except OSError as error:
+            logger.error("worker %d cannot be started: %s", index, error.strerror)
+            return 1
         self._processes[index] = process
         if self.stop.is_set():
             process.terminate()
@@ -164,10 +165,27 @@ class Workers:
             return await process.wait()
         finally:
             del self._processes[index]
+            self._serving.discard(index)
             if process.returncode is None:
                 process.kill()
                 with trio.CancelScope(shield=True):
                     await process.wait()
+
+    async def _start(self, index: int) -> tuple[socket.socket, trio.Process]:
+        """Start a worker and return our end of the link to it; raises OSError."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = await trio.lowlevel.open_process(
+                    self._command(index, theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={key: value for key, value in os.environ.items() if key not in _OF_SYSTEMD},
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return ours, process
 
     def _command(self, index: int, descriptor: int) -> list[str]:
         transports = self._front.transports
@@ -179,14 +197,19 @@ class Workers:
             transports.listening,
             transports.spoken,
         )
-        module = ["-m", "sylk.cli.server"]
+        # -P: nothing is imported from the folder in which the server is started.
+        module = ["-P", "-m", "sylk.cli.server"]
         return [sys.executable, *module, *self._arguments, "--worker", str(place)]
 
     def _worker_ready(self, index: int) -> None:
-        if index in self._ready:
+        self._serving.add(index)
+        if index in self._to_reload:
+            self._to_reload.discard(index)
+            self._processes[index].send_signal(signal.SIGHUP)
+        if index in self._once_ready:
             logger.info("worker %d serves again", index)
-        self._ready.add(index)
-        if len(self._ready) == self._count:
+        self._once_ready.add(index)
+        if len(self._once_ready) == self._count:
             self._all_ready.set()
 
     def _stuck(self, index: int, process: trio.Process, reason: str) -> None:
@@ -255,4 +278,4 @@ def _reload(config: ServerConfig, front: Front, workers: Workers, path: Path | N
         return
     config.sections, config.routing = plan.sections, plan.routing
     config.endpoint.sip.connections.is_exempt = plan.admission.is_unlimited
-    workers.signal(signal.SIGHUP)
+    workers.reload()

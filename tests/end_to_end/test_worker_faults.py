@@ -42,6 +42,9 @@ def test_one_that_dies_is_started_anew_and_the_others_go_on(running_server: Star
             client.join()
         os.kill(pids_of(server)[0], signal.SIGKILL)
         server.wait_for_log(r"worker 0 has died \(SIGKILL\)")
+        # Who is about to start is told when it serves.
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_log(r"sylk/1 +settings read again")
         kept.say_nothing()
         server.wait_for_log("worker 0 serves again", START_TIMEOUT)
         # The call is gone with its worker, and the room is open for new ones.
