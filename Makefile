@@ -14,10 +14,11 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test coverage bench lock sample captures clean
+.PHONY: help install run chat test coverage bench bench-quick speed-page lock sample captures \
+	clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 install: $(STAMP) ## Build .venv with the project and what its tests need
 
@@ -55,8 +56,15 @@ test: $(STAMP) ## Check style, layers and types, then run the tests
 coverage: $(STAMP) ## Run the tests and show which branches none of them takes
 	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
-bench: $(STAMP) ## Measure speed
-	$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Measure speed, in about 20 minutes; figures go to build/bench.json
+	$(BIN)/python -m benchmarks --json build/bench.json
+
+bench-quick: $(STAMP) ## Measure the most of it, less exactly, in under two minutes
+	$(BIN)/python -m benchmarks --quick --json build/bench-quick.json
+
+speed-page: $(STAMP) ## Write docs/speed.md and its plots from build/bench.json, or from FIGURES
+	$(BIN)/uv run --frozen --quiet --group bench \
+		python -m benchmarks.page $(or $(FIGURES),build/bench.json)
 
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple

@@ -1,4 +1,4 @@
-"""Requests and responses, one socket against one: the load of the transactions, and a bare echo.
+"""Requests and responses, one socket against one: the load of the transactions, and bare loops.
 
 The client keeps a window of requests open, and sends one more for each response. A retransmission
 is not made: over UDP on one machine a window as small as this loses nothing.
@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 
 from benchmarks.wire import HOST, LoadError, connect
 from benchmarks.workers import Ready
+from sylk.sip.message import Request, Response
+from sylk.sip.parser import parse_message
 
 WINDOW = 32
 """Requests that wait for a response at one time."""
@@ -139,3 +141,15 @@ def _echo_stream(pipe: Connection, size: int) -> None:
                 for start in range(0, whole, size):
                     sock.sendall(data[start : start + size])
                 data = data[whole:]
+
+
+def parse_and_answer(pipe: Connection) -> None:
+    """Tell the port, then answer each request that comes there by UDP, and remember nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        pipe.send(EchoPort(sock.getsockname()[1]))
+        while True:
+            data, source = sock.recvfrom(_READ_SIZE)
+            message = parse_message(data)
+            assert isinstance(message, Request)
+            sock.sendto(Response.to_request(message, 200, to_tag="a9f2").render(), source)

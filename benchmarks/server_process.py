@@ -30,7 +30,7 @@ local_ip = {host}
 local_udp_port = 0
 local_tcp_port = 0
 local_tls_port = none
-
+{sip}
 [MSRP]
 local_ip = {host}
 local_tcp_port = 0
@@ -102,18 +102,27 @@ def _kilobytes(pid: int, name: str) -> int:
 class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
-    `more` are further settings; with `tls` it takes MSRP over TLS as well, and it may have several
-    `workers`.
+    `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well, and
+    it may have several `workers`.
     """
 
     def __init__(
-        self, more: str = "", *, history: bool = False, tls: bool = False, workers: int = 1
+        self,
+        more: str = "",
+        *,
+        sip: str = "",
+        history: bool = False,
+        tls: bool = False,
+        workers: int = 1,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
         self._log = folder / "log"
         settings = _SETTINGS.format(
-            host=HOST, history="yes" if history else "no", msrp_tls_port=0 if tls else "none"
+            host=HOST,
+            history="yes" if history else "no",
+            msrp_tls_port=0 if tls else "none",
+            sip=sip,
         )
         server = f"[Server]\nworkers = {workers}\n" if workers > 1 else ""
         (folder / "sylk.ini").write_text(settings + server + more, encoding="utf-8")
@@ -159,6 +168,11 @@ class ServerProcess:
     def log(self) -> str:
         """Return what the server has logged."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def descriptors(self) -> int:
+        """Return how many descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the server has taken."""

@@ -1,18 +1,34 @@
 """SIP transactions that make no call: OPTIONS, answered without state, and MESSAGE.
 
 A MESSAGE goes all the way: a server transaction, a task, an application that accepts. Beside it
-stand a loop that sends each message back as it came, and what it costs to parse the same requests
-and to render their answers, with nothing else.
+stand Kamailio, which answers OPTIONS without state and MESSAGE with a transaction; a loop that
+sends each message back as it came; one that parses it and renders the answer, with the same
+parser; and what that costs without sockets.
 """
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from benchmarks.exchange import EchoPort, Exchange, Exchanged, Target, echo, exchange
-from benchmarks.report import Figure, Section
-from benchmarks.server_process import ServerProcess, cpu_seconds, machine_cpu_seconds
-from benchmarks.wire import HOST
+from benchmarks import answering_kamailio
+from benchmarks.exchange import (
+    EchoPort,
+    Exchange,
+    Exchanged,
+    Target,
+    echo,
+    exchange,
+    parse_and_answer,
+)
+from benchmarks.report import Figure, Section, reason_of
+from benchmarks.server_process import (
+    ServerProcess,
+    cpu_seconds_of_all,
+    machine_cpu_seconds,
+)
+from benchmarks.wire import HOST, LoadError
 from benchmarks.workers import Worker
 from sylk.sip.message import Request, Response
 from sylk.sip.parser import parse_message
@@ -60,51 +76,94 @@ def template(method: str, transport: str) -> bytes:
     return head.replace("\n", "\r\n").encode() + body
 
 
+Figures = dict[str, Figure]
+
+
 def run(*, quick: bool) -> Section:
-    """Measure each method over each transport, and the bare costs."""
-    seconds = 2.0 if quick else 6.0
+    """Measure each method over each transport, in Sylk and in Kamailio, and the bare costs."""
+    seconds = 1.0 if quick else 4.0
     section = Section(
         "transactions",
-        [f"One client with a window of requests open, for {seconds:g} s; one process serves."],
+        [
+            f"One client with a window of requests open, for {seconds:g} s. One process serves:",
+            "Kamailio has one for each transport, and the CPU of all its processes counts.",
+        ],
     )
+    with_kamailio = answering_kamailio.is_installed()
+    if not with_kamailio:
+        section.about.append("Kamailio is not installed.")
     for transport in ("udp", "tcp"):
         bare = _bare(transport, seconds)
         section.add(f"bare echo, {transport.upper()}", bare)
         for method in ("OPTIONS", "MESSAGE"):
             figures = _served(method, transport, seconds)
-            # A machine that others use is slower for both: only CPU and ratio can be compared.
-            for name in ("us CPU each", "transactions/s"):
-                figures[f"x bare {name}"] = float(figures[name]) / float(bare[name])
-            section.add(f"{method}, {transport.upper()}", figures)
+            section.add(f"{method}, {transport.upper()}: Sylk", _beside(figures, bare))
+            case = f"{method}, {transport.upper()}: Kamailio"
+            if with_kamailio:
+                try:
+                    figures = _answered_by_kamailio(method, transport, seconds)
+                except LoadError as error:
+                    section.about.append(f"{case}: {reason_of(error)}.")
+                else:
+                    section.add(case, _beside(figures, bare))
+            if transport == "udp":
+                figures = _parsed_and_answered(method, seconds)
+                section.add(f"{method}, UDP: bare parse and answer", _beside(figures, bare))
     for method in ("OPTIONS", "MESSAGE"):
         section.add(f"parse and render, {method}", _parsed_and_rendered(template(method, "udp")))
     return section
 
 
-def _served(method: str, transport: str, seconds: float) -> dict[str, Figure]:
+def _beside(figures: Figures, bare: Figures) -> Figures:
+    # A machine that others use is slower for both: only CPU and ratio can be compared.
+    ratios = {
+        f"x bare {name}": float(figures[name]) / float(bare[name])
+        for name in ("us CPU each", "transactions/s")
+    }
+    return {**figures, **ratios}
+
+
+def _most(method: str, transport: str) -> int:
+    return MOST if (method, transport) == ("MESSAGE", "udp") else sys.maxsize
+
+
+def _served(method: str, transport: str, seconds: float) -> Figures:
     with ServerProcess(_SETTINGS) as server:
         port = server.sip_udp_port if transport == "udp" else server.sip_port
         target = Target(port, transport, template(method, transport), _OK)
-        most = MOST if (method, transport) == ("MESSAGE", "udp") else sys.maxsize
-        return _measure(target, server.pid, seconds, most)
+        return _measure(target, server.cpu_seconds, seconds, _most(method, transport))
 
 
-def _bare(transport: str, seconds: float) -> dict[str, Figure]:
+def _answered_by_kamailio(method: str, transport: str, seconds: float) -> Figures:
+    with answering_kamailio.answering() as server:
+        target = Target(server.port, transport, template(method, transport), _OK)
+        cpu = partial(cpu_seconds_of_all, server.pid)
+        return _measure(target, cpu, seconds, _most(method, transport))
+
+
+def _parsed_and_answered(method: str, seconds: float) -> Figures:
+    with Worker(parse_and_answer) as server:
+        port = server.expect(EchoPort).number
+        target = Target(port, "udp", template(method, "udp"), _OK)
+        return _measure(target, server.cpu_seconds, seconds)
+
+
+def _bare(transport: str, seconds: float) -> Figures:
     request = template("MESSAGE", transport)
     with Worker(echo, transport, len(request % (0, 0))) as server:
         port = server.expect(EchoPort).number
         target = Target(port, transport, request, request.partition(b"\r\n")[0] + b"\r\n")
-        return _measure(target, server.pid, seconds)
+        return _measure(target, server.cpu_seconds, seconds)
 
 
 def _measure(
-    target: Target, pid: int, seconds: float, most: int = sys.maxsize
-) -> dict[str, Figure]:
+    target: Target, cpu_seconds: Callable[[], float], seconds: float, most: int = sys.maxsize
+) -> Figures:
     with Worker(exchange, target) as client:
         client.ask(Exchange(seconds / 4, WARM_UP), Exchanged)
-        before = cpu_seconds(pid), client.cpu_seconds(), machine_cpu_seconds()
+        before = cpu_seconds(), client.cpu_seconds(), machine_cpu_seconds()
         done = client.ask(Exchange(seconds, most), Exchanged)
-        cpu = cpu_seconds(pid) - before[0]
+        cpu = cpu_seconds() - before[0]
         load = client.cpu_seconds() - before[1]
         others = max(machine_cpu_seconds() - before[2] - cpu - load, 0.0)
     return {
@@ -116,15 +175,15 @@ def _measure(
     }
 
 
-def _parsed_and_rendered(request: bytes) -> dict[str, Figure]:
+def _parsed_and_rendered(request: bytes) -> Figures:
     requests = [request % (number, number) for number in range(_IN_EACH)]
     best = float("inf")
     for _ in range(_ROUNDS):
-        begin = time.perf_counter()
+        begin = time.process_time()
         for data in requests:
             message = parse_message(data)
             assert isinstance(message, Request)
             Response.to_request(message, 200, to_tag="a9f2").render()
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     each = best / _IN_EACH
     return {"transactions/s": 1 / each, "us CPU each": each * 1e6}

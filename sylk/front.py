@@ -15,7 +15,17 @@ import trio
 from sylk.admission import BUSY
 from sylk.errors import RemoteProtocolError, TransportError
 from sylk.net.sip_transports import SipTransports
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Ready, WorkerLink
+from sylk.net.worker_link import (
+    Carried,
+    Frame,
+    Gone,
+    InUse,
+    Open,
+    Opened,
+    Pause,
+    Ready,
+    WorkerLink,
+)
 from sylk.session.endpoint import METHODS, EndpointSettings
 from sylk.session.refusal_log import RefusalLog
 from sylk.sip.core import UserAgentCore
@@ -84,8 +94,11 @@ class Front:
         async with trio.open_nursery() as nursery:
             link = self._links[index] = WorkerLink(sock, nursery, on_stuck)
             try:
+                turns = self.transports.turns
                 async for frame in link.frames():
+                    await turns.take()
                     self._take(nursery, index, link, frame, on_ready)
+                    await turns.next()
             finally:
                 self._links[index] = None
                 self._in_use[index] = frozenset()
@@ -141,6 +154,8 @@ class Front:
             match frame:
                 case Carried(flow, octets):
                     self.transports.send(_Rendered(octets), flow)
+                case Pause(flow):
+                    self.transports.pause(flow)
                 case Open():
                     nursery.start_soon(self._open, link, frame)
                 case InUse(flows):

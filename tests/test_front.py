@@ -15,7 +15,7 @@ from sylk.net.certificate import ensure_certificate
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.stream import connect_tcp
 from sylk.net.tls import TlsContexts, tls_handshake
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Ready, WorkerLink
+from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Pause, Ready, WorkerLink
 from sylk.session.endpoint import EndpointSettings
 from sylk.share import worker_of
 from sylk.sip.message import Message, Request, Response
@@ -259,6 +259,25 @@ async def test_who_a_peer_has_proven_to_be_is_told_with_what_it_sends(tmp_path: 
         carried = await worker.next_message()
         assert carried.flow.transport == "tls"
         assert "proxy.example.com" in carried.proven_domains
+        stream.close()
+
+
+async def test_a_flood_is_read_more_slowly(jumping_clock: MockClock) -> None:
+    async with fronting(patience=DAY) as played:
+        worker = played.start_worker(0)
+        await trio.testing.wait_all_tasks_blocked()
+        stream = await connect_tcp((HOST, played.port("tcp")))
+        data = call(USERS[0]).render()
+        assert stream.try_send(data) == len(data)
+        carried = await worker.next_message()
+        worker.link.send(Pause(carried.flow))
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert stream.try_send(data) == len(data)
+        await worker.next_message()
+        begin = trio.current_time()
+        assert stream.try_send(data) == len(data)
+        await worker.next_message()
+        assert trio.current_time() - begin >= 0.9
         stream.close()
 
 

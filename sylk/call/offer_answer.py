@@ -93,6 +93,32 @@ class _Before:
 class Negotiation:
     """The two descriptions of one session and the rules by which they change."""
 
+    __slots__ = (
+        "_address",
+        "_before",
+        "_cema",
+        "_fingerprints",
+        "_is_pinned",
+        "_last_version",
+        "_listens",
+        "_local",
+        "_path",
+        "_protocols",
+        "_remote_ports",
+        "_says_cema",
+        "_session_id",
+        "_session_name",
+        "_version",
+        "_was_offered_by_us",
+        "active",
+        "capabilities",
+        "chat",
+        "holds",
+        "on_moved",
+        "state",
+        "way",
+    )
+
     def __init__(
         self,
         path: Path,

@@ -7,9 +7,12 @@ ten thousand idle sessions ten thousand tasks. Here they share one heap and one 
 import heapq
 import itertools
 import logging
+import time
 from collections.abc import Callable, Hashable
 
 import trio
+
+from sylk.net.turns import SLICE
 
 logger = logging.getLogger("sylk.net")
 
@@ -64,18 +67,25 @@ class AlarmClock:
             with trio.CancelScope(deadline=earliest) as self._sleep:
                 await trio.sleep_forever()
             self._sleep = None
-            self._ring_due(trio.current_time())
+            await self._ring_due(trio.current_time())
 
-    def _ring_due(self, now: float) -> None:
+    async def _ring_due(self, now: float) -> None:
         due: list[tuple[int, Hashable]] = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heapq.heappop(self._heap)[1:])
+        end = time.monotonic() + SLICE
         # An alarm that is set while others ring waits for the next round: whoever wants to be
         # called at once, over and over, must not keep every other task from running.
         for serial, key in due:
             alarm = self._alarms.get(key)
             if alarm is None or alarm[1] != serial:
                 continue
+            if time.monotonic() >= end:
+                # Thousands may have begun to wait at one moment.
+                await trio.lowlevel.checkpoint()
+                now, end = trio.current_time(), time.monotonic() + SLICE
+                if (alarm := self._alarms.get(key)) is None or alarm[1] != serial:
+                    continue
             del self._alarms[key]
             try:
                 alarm[2](now)

@@ -15,9 +15,21 @@ import trio
 
 from sylk.errors import TransportError
 from sylk.net.addresses import WILDCARDS, local_address_towards
-from sylk.net.sip_transports import SipTransports, SipTransportSettings, Trace, log_message
+from sylk.net.sip_connection import Trace, log_octets
+from sylk.net.sip_transports import SipTransports, SipTransportSettings
 from sylk.net.tls import TlsContexts
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Ready, WorkerLink
+from sylk.net.turns import Turns
+from sylk.net.worker_link import (
+    Carried,
+    Frame,
+    Gone,
+    InUse,
+    Open,
+    Opened,
+    Pause,
+    Ready,
+    WorkerLink,
+)
 from sylk.sip.flow import Address, Flow
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import MalformedMessage, parse_message
@@ -112,8 +124,11 @@ class FrontedTransports:
             nursery.start_soon(self._tell_use, link)
             task_status.started()
             try:
+                turns = Turns()
                 async for frame in link.frames():
+                    await turns.take()
                     self._take(frame)
+                    await turns.next()
                 self.lost.set()
                 await trio.sleep_forever()
             finally:
@@ -178,10 +193,15 @@ class FrontedTransports:
         assert self._link is not None, "it runs"
         data = message.render()
         if logger.isEnabledFor(logging.DEBUG):
-            log_message("sent to", flow, data)
+            log_octets("sent to", flow, data)
         if self.trace is not None:
             self.trace(False, data, message, flow)
         self._link.send(Carried(flow, data))
+
+    def pause(self, flow: Flow) -> None:
+        """Have the front read on after a second only: the peer sends more than it may."""
+        if self._link is not None and flow.reliable:
+            self._link.send(Pause(flow))
 
     # Receiving
 
@@ -211,7 +231,7 @@ class FrontedTransports:
 
     def _receive(self, octets: bytes, flow: Flow) -> None:
         if logger.isEnabledFor(logging.DEBUG):
-            log_message("received from", flow, octets)
+            log_octets("received from", flow, octets)
         message = parse_message(octets, self._settings.limits)
         self.received += 1
         if self.trace is not None:

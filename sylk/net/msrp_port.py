@@ -31,6 +31,7 @@ from sylk.net.relay_traffic import Attendant, RelayTraffic
 from sylk.net.stream import ByteStream
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts, TlsStream
+from sylk.net.turns import Turns
 from sylk.sip.flow import Address, show_address
 
 logger = logging.getLogger("sylk.msrp")
@@ -59,6 +60,7 @@ class MsrpPort:
         self._tls = tls
         self._connector = MsrpConnector(settings.host, tls, verify=settings.verify_peers)
         self._reopening = Reopening(self._open)
+        self._turns = Turns()
         self._reserved: dict[str, RelayPath] = {}
         self._relay: RelayTraffic | None = None
         if settings.relay is not None:
@@ -316,11 +318,13 @@ class MsrpPort:
                 if session is not None:
                     self._bind(link, session)
                 await self._read(link, attendant)
+                await self._turns.take()
             except (TransportError, LocalProtocolError) as error:
                 # Local: the session was given up while the connection was being opened.
                 link.reason = str(error)
             finally:
                 self._close(link)
+                self._turns.is_over()
                 if attendant is not None:
                     attendant.closed(link)
             nursery.cancel_scope.cancel()

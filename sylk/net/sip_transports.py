@@ -16,24 +16,19 @@ from sylk.errors import TransportError
 from sylk.net.addresses import WILDCARDS, local_address_towards
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.outbox import Outbox
+from sylk.net.sip_connection import SipConnection, Trace, log_octets
 from sylk.net.stream import ByteStream, connect_tcp
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
+from sylk.net.turns import Turns
 from sylk.net.udp import UdpPort, bind_udp
 from sylk.sip.datagrams import is_no_sip
 from sylk.sip.flow import Address, Flow, show_address
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import DEFAULT_LIMITS, Limits, MalformedMessage, parse_message
-from sylk.sip.stream import KeepAlivePing, StreamParser
 
 logger = logging.getLogger("sylk.sip")
 
-Trace = Callable[[bool, bytes, Message | MalformedMessage | None, Flow], None]
-"""Called with whether octets came (or went), the octets, what they are (None: a keep-alive), and
-their flow."""
-
-_PING = b"\r\n\r\n"
-_PONG = b"\r\n"
 _CLOSE_GRACE = 2.0
 """Seconds that a connection which is to be closed has left to take our last answer."""
 
@@ -59,15 +54,6 @@ class SipTransportSettings:
     handshake_timeout: float = 10.0
     """How long the TLS handshake of a connection that comes in may take."""
     outbox_limit: int = 1024 * 1024
-
-
-@dataclass(slots=True, eq=False)
-class _Connection:
-    """One SIP connection over a stream."""
-
-    stream: ByteStream
-    flow: Flow
-    outbox: Outbox
 
 
 class SipTransports:
@@ -96,7 +82,9 @@ class SipTransports:
         self._on_failure = on_failure
         self._in_use = in_use
         self._tls = tls
-        self._connections: dict[Flow, _Connection] = {}
+        self.turns = Turns()
+        """Shared by all connections: none of them, nor all together, keep others waiting."""
+        self._connections: dict[Flow, SipConnection] = {}
         self._by_remote: dict[Address, Flow] = {}
         self._connection_ids = itertools.count(1)
         self._nursery: trio.Nursery | None = None
@@ -233,7 +221,7 @@ class SipTransports:
         """Send one message; a failure is told through `on_failure`."""
         data = message.render()
         if logger.isEnabledFor(logging.DEBUG):
-            log_message("sent to", flow, data)
+            log_octets("sent to", flow, data)
         if flow.reliable:
             connection = self._connections.get(flow)
             if connection is None:
@@ -253,6 +241,12 @@ class SipTransports:
             if self.trace is not None:
                 self.trace(False, data, message, flow)
 
+    def pause(self, flow: Flow) -> None:
+        """Read on after a second only: its peer sends more than it may. For UDP it does nothing."""
+        connection = self._connections.get(flow)
+        if connection is not None:
+            connection.pause()
+
     # Receiving
 
     def _receive_datagram(self, data: bytes, local: Address, remote: Address) -> None:
@@ -262,13 +256,13 @@ class SipTransports:
             return
         flow = Flow("udp", local, remote)
         if logger.isEnabledFor(logging.DEBUG):
-            log_message("received from", flow, data)
+            log_octets("received from", flow, data)
         try:
             message = parse_message(data, self._settings.limits)
         except MalformedMessage as fault:
-            self._give(fault, flow, data)
+            self.give(fault, flow, data)
         else:
-            self._give(message, flow, data)
+            self.give(message, flow, data)
 
     def _datagram_lost(self, remote: Address) -> None:
         """Take it that nobody is at `remote` (RFC 3261 section 18.4)."""
@@ -277,9 +271,14 @@ class SipTransports:
             assert flow is not None
             self._on_failure(flow)
 
-    def _give(
+    def in_use(self, flow: Flow) -> bool:
+        """Tell whether a connection is to be kept although it is silent."""
+        return self._in_use(flow)
+
+    def give(
         self, message: Request | Response | MalformedMessage, flow: Flow, octets: bytes
     ) -> None:
+        """Hand a message on; a bug that it brings out ends there."""
         self.received += 1
         if self.trace is not None:
             self.trace(True, octets, message, flow)
@@ -312,88 +311,26 @@ class SipTransports:
                 nursery.cancel_scope.cancel()
 
             outbox = Outbox(stream, nursery, give_up, limit=self._settings.outbox_limit)
-            connection = _Connection(stream, flow, outbox)
+            connection = SipConnection(stream, flow, outbox, self._settings, self)
             self._connections[flow] = connection
             self._by_remote[flow.remote] = flow
             task_status.started(flow)
             try:
-                await self._read(connection)
-                with trio.move_on_after(_CLOSE_GRACE):
-                    await outbox.wait_empty()
-            except TransportError as error:
-                logger.debug("connection with %s: %s", show_address(flow.remote), error)
+                await self._carry(connection)
             finally:
                 outbox.close()
                 del self._connections[flow]
                 if self._by_remote.get(flow.remote) == flow:
                     del self._by_remote[flow.remote]
                 self._on_failure(flow)
+                self.turns.is_over()
             nursery.cancel_scope.cancel()
 
-    async def _read(self, connection: _Connection) -> None:
-        parser = StreamParser(self._settings.limits)
-        incomplete_since: float | None = None
-        while (data := await self._receive(connection, incomplete_since)) is not None:
-            if logger.isEnabledFor(logging.DEBUG):
-                log_message("received from", connection.flow, data)
-            parser.receive_data(data)
-            try:
-                completed = self._take_messages(parser, connection)
-            except MalformedMessage as fault:
-                self._give(fault, connection.flow, parser.octets)
-                return
-            if parser.is_idle:
-                incomplete_since = None
-            elif completed or incomplete_since is None:
-                incomplete_since = trio.current_time()
-
-    async def _receive(
-        self, connection: _Connection, incomplete_since: float | None
-    ) -> bytes | None:
-        """Return the next bytes, None at the end and when the peer has taken too long."""
-        settings, flow = self._settings, connection.flow
-        while True:
-            if incomplete_since is None:
-                scope, fault = trio.move_on_after(settings.idle_timeout), "silent for too long"
-            else:
-                scope = trio.move_on_at(incomplete_since + settings.message_timeout)
-                fault = "a message took too long"
-            with scope:
-                return await connection.stream.receive() or None
-            if incomplete_since is None and self._in_use(flow):
-                continue
-            logger.info("connection with %s closed: %s", show_address(flow.remote), fault)
-            return None
-
-    def _take_messages(self, parser: StreamParser, connection: _Connection) -> bool:
-        """Hand on what is complete and tell whether anything was; raises when framing is lost."""
-        completed = False
-        while True:
-            parser.keep_octets = self.trace is not None
-            try:
-                event = parser.next_event()
-            except MalformedMessage as fault:
-                if fault.framing_lost:
-                    raise
-                self._give(fault, connection.flow, parser.octets)
-            else:
-                if event is None:
-                    return completed
-                if isinstance(event, KeepAlivePing):
-                    self._answer_ping(connection)
-                else:
-                    self._give(event, connection.flow, parser.octets)
-            completed = True
-
-    def _answer_ping(self, connection: _Connection) -> None:
-        if self.trace is not None:
-            self.trace(True, _PING, None, connection.flow)
-            self.trace(False, _PONG, None, connection.flow)
-        connection.outbox.write(_PONG)
-
-
-def log_message(direction: str, flow: Flow, data: bytes) -> None:
-    """Show a message of the wire in the log."""
-    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip()
-    remote = show_address(flow.remote)
-    logger.debug("%s %s over %s", direction, remote, flow.transport, extra={"detail": text})
+    async def _carry(self, connection: SipConnection) -> None:
+        try:
+            await connection.read()
+            if connection.outbox.pending:
+                with trio.move_on_after(_CLOSE_GRACE):
+                    await connection.outbox.wait_empty()
+        except TransportError as error:
+            logger.debug("connection with %s: %s", show_address(connection.flow.remote), error)

@@ -1,5 +1,6 @@
 """The stream ports of one protocol: TCP in clear and TLS, served alike."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -7,9 +8,12 @@ import trio
 from sylk.errors import TransportError
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
+from sylk.net.refusal_lines import RefusalLines
 from sylk.net.stream import ByteStream
-from sylk.net.tls import TlsContexts, accept_tls
-from sylk.sip.flow import Address
+from sylk.net.tls import TlsContexts, TlsStream, tls_handshake
+from sylk.sip.flow import Address, show_address
+
+logger = logging.getLogger("sylk.net")
 
 Serve = Callable[[ByteStream], Awaitable[None]]
 
@@ -37,6 +41,7 @@ class StreamPorts:
         self._tls = tls
         self._asks_certificates = asks_certificates
         self._handshake_timeout = handshake_timeout
+        self._failures = RefusalLines(logger)
         self._listeners: dict[str, TcpListener] = {}
         wanted = {"tcp": tcp_port, "tls": None if tls is None else tls_port}
         try:
@@ -57,12 +62,7 @@ class StreamPorts:
 
         async def serve_tls(stream: ByteStream) -> None:
             assert self._tls is not None
-            tls_stream = await accept_tls(
-                stream,
-                self._tls,
-                self._handshake_timeout,
-                asks_certificate=self._asks_certificates,
-            )
+            tls_stream = await self._accept_tls(stream, self._tls)
             if tls_stream is not None:
                 await serve(tls_stream)
 
@@ -73,3 +73,17 @@ class StreamPorts:
         """Stop listening."""
         for listener in self._listeners.values():
             listener.close()
+
+    async def _accept_tls(self, stream: ByteStream, contexts: TlsContexts) -> TlsStream | None:
+        """Make a TLS connection of one that was accepted; None if that fails."""
+        context = contexts.asking_context if self._asks_certificates else contexts.server_context
+        patience = self._handshake_timeout
+        reason = f"no handshake within {patience:g} s"
+        with trio.move_on_after(patience):
+            try:
+                return await tls_handshake(stream, context, server_side=True, turns=contexts.turns)
+            except TransportError as error:
+                reason = str(error)
+        level = self._failures.level_for(stream.remote[0], trio.current_time())
+        logger.log(level, "no TLS with %s: %s", show_address(stream.remote), reason)
+        return None

@@ -28,7 +28,7 @@ from sylk.net.certificate import (
 )
 from sylk.net.stream import ByteStream
 from sylk.net.tls_errors import tls_error
-from sylk.sip.flow import show_address
+from sylk.net.turns import Turns
 
 logger = logging.getLogger("sylk.net")
 
@@ -161,8 +161,11 @@ class TlsStream:
         found = self._engine.cipher()
         return found[0] if found else ""
 
-    async def handshake(self) -> None:
-        """Agree on keys before anything else is done; raises TransportError."""
+    async def handshake(self, turns: Turns | None = None) -> None:
+        """Agree on keys before anything else is done; raises TransportError.
+
+        Each step takes one of `turns`, as it costs more than all that follows.
+        """
         is_first = True
         while True:
             try:
@@ -173,8 +176,13 @@ class TlsStream:
             except ssl.SSLError as error:
                 self._flush_quietly()
                 raise tls_error(error) from error
+            finally:
+                if turns is not None:
+                    turns.is_over()
             if not self._received:
                 self._received = data = await self._stream.receive()
+                if turns is not None:
+                    await turns.take()
                 if not data:
                     raise TransportError("the peer closed the connection during the TLS handshake")
                 if is_first and data[0] not in (_HANDSHAKE, _ALERT):
@@ -244,6 +252,7 @@ async def tls_handshake(
     server_side: bool,
     server_hostname: str | None = None,
     sip_domain: str | None = None,
+    turns: Turns | None = None,
 ) -> TlsStream:
     """Make a TLS connection of `stream`, or close it. The caller sets the deadline.
 
@@ -264,32 +273,13 @@ async def tls_handshake(
         except (ValueError, TypeError) as error:
             raise TransportError(f"{name!r} is no host name for TLS") from error
         tls = TlsStream(stream, engine, incoming, outgoing)
-        await tls.handshake()
+        await tls.handshake(turns)
         if is_verified and sip_domain is not None:
             check_sip_domain(engine.getpeercert() or {}, sip_domain)
     except BaseException:
         stream.close()
         raise
     return tls
-
-
-async def accept_tls(
-    stream: ByteStream, contexts: "TlsContexts", patience: float, *, asks_certificate: bool = False
-) -> TlsStream | None:
-    """Make a TLS connection of one that was accepted; None, and a log line, if that fails.
-
-    `patience` is how many seconds the peer may take for its handshake. `asks_certificate` is for
-    a port whose clients have to show what the contexts ask for.
-    """
-    context = contexts.asking_context if asks_certificate else contexts.server_context
-    reason = f"no handshake within {patience:g} s"
-    with trio.move_on_after(patience):
-        try:
-            return await tls_handshake(stream, context, server_side=True)
-        except TransportError as error:
-            reason = str(error)
-    logger.info("no TLS with %s: %s", show_address(stream.remote), reason)
-    return None
 
 
 class TlsContexts:
@@ -316,6 +306,8 @@ class TlsContexts:
         self._private_key = private_key
         self._ca_file = ca_file
         self._client_certificates: ClientCertificates = client_certificates
+        self.turns = Turns()
+        """Shared by all who come to us over TLS, whatever the port."""
         self.reload()
 
     def reload(self) -> None:

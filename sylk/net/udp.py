@@ -7,6 +7,7 @@ and the peer must be told that one. The kernel tells it beside the datagram (IP_
 import errno
 import socket
 import struct
+import time
 from collections.abc import Callable
 
 import trio
@@ -15,6 +16,7 @@ from sylk.errors import ListenError, TransportError
 from sylk.net.addresses import WILDCARDS, family_of, plain_address, take_both_families
 from sylk.net.icmp import ask_for_errors, next_unreachable
 from sylk.net.stream import close_socket, transport_error
+from sylk.net.turns import SLICE
 from sylk.sip.flow import Address
 
 MAX_DATAGRAM = 65535
@@ -81,7 +83,10 @@ class UdpPort:
                 await trio.lowlevel.wait_readable(self._socket)
             except trio.ClosedResourceError:
                 return
+            end = time.monotonic() + SLICE
             for _ in range(_READ_BURST):
+                if time.monotonic() >= end:
+                    break
                 try:
                     data, ancillary, _, source = self._socket.recvmsg(MAX_DATAGRAM, _CONTROL_SIZE)
                 except BlockingIOError:

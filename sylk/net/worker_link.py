@@ -42,6 +42,13 @@ class Gone:
 
 
 @dataclass(slots=True)
+class Pause:
+    """A flow is to be read on after a moment only: its peer sends more than it may."""
+
+    flow: Flow
+
+
+@dataclass(slots=True)
 class Open:
     """A worker wants a connection to `remote`; answered with Opened of the same number."""
 
@@ -72,7 +79,7 @@ class Ready:
     """A worker serves requests."""
 
 
-Frame = Carried | Gone | Open | Opened | InUse | Ready
+Frame = Carried | Gone | Pause | Open | Opened | InUse | Ready
 
 
 class _PairStream(TcpStream):

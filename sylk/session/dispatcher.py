@@ -17,6 +17,7 @@ from sylk.sip.core import (
     Refused,
     RequestFailed,
 )
+from sylk.sip.flow import Flow
 from sylk.sip.transaction import ServerTransaction
 
 logger = logging.getLogger("sylk.session")
@@ -40,6 +41,8 @@ class Dispatcher:
         self._users = users
         self._on_request = on_request
         self._on_stray = on_stray
+        self.on_flood: Callable[[Flow], None] = lambda _flow: None
+        """Called with where requests come from that are not even refused, as they are too many."""
         self._refusals = RefusalLog(refusal_lines)
 
     def dispatch(self, event: Event) -> None:
@@ -66,6 +69,9 @@ class Dispatcher:
                 self._give_response(event, now)
             case RequestFailed():
                 self._give_failure(event, now)
+            case Refused(is_flood=True):
+                # Who is silenced has had a line of the log.
+                self.on_flood(event.flow)
             case Refused():
                 self._refusals.write(event, now)
 

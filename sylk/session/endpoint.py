@@ -166,10 +166,10 @@ class Endpoint:
         self._dispatcher = Dispatcher(
             self._users, on_request, self._refuse_stray, settings.refusal_lines
         )
+        self._dispatcher.on_flood = self.transports.pause
         self._closing: dict[Call, MsrpSession] = {}
         self._flushing = False
-        self.messages_received = 0
-        self.messages_sent = 0
+        self.messages_received = self.messages_sent = 0
         """How many SIP messages came and went."""
 
     @property

@@ -29,6 +29,24 @@ _FAILED = 500
 class Invitation:
     """An INVITE outside a dialog; it must be accepted or rejected, once."""
 
+    __slots__ = (
+        "_call",
+        "_caller",
+        "_contact",
+        "_endpoint",
+        "_headers",
+        "_negotiation",
+        "_offer",
+        "_request",
+        "_session",
+        "_takeover",
+        "call_id",
+        "recipient",
+        "request_uri",
+        "sender",
+        "source",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -209,6 +227,8 @@ def _read_offer(body: bytes, protocols: Sequence[str]) -> RemoteChat | RemotePro
 
 class Acceptance:
     """The time in which a chat stands; leaving it ends the chat with a BYE."""
+
+    __slots__ = ("_capabilities", "_chat", "_endpoint", "_headers", "check", "replaced")
 
     def __init__(
         self,

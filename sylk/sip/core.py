@@ -190,8 +190,7 @@ class UserAgentCore:
         """Send the CANCEL for an INVITE of ours, now or after its first provisional response.
 
         The answer to the CANCEL is not reported: the INVITE still ends with its own, a 487 or, if
-        the two crossed, a 2xx that wants an ACK and a BYE. Raises LocalProtocolError unless it is
-        an INVITE.
+        the two crossed, a 2xx that wants ACK and BYE. Raises LocalProtocolError for no INVITE.
         """
         cancel = self._layer.cancel(transaction, now)
         self._run(now)
@@ -289,7 +288,8 @@ class UserAgentCore:
                 self._screen(request)
             tag = self.new_tag() if dialog is None else dialog.local_tag
             transaction = self._layer.accept_request(unmatched, tag, now)
-        except SentNoAnswer:
+        except SentNoAnswer as error:
+            self._events.append(Refused(request, unmatched.flow, error.status, str(error), True))
             return
         except RemoteProtocolError as error:
             self._refuse(unmatched, error, dialog, now)

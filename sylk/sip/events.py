@@ -88,6 +88,8 @@ class Refused:
     flow: Flow
     status: int
     reason: str
+    is_flood: bool = False
+    """Whether it was dropped because its source has been refused too often."""
 
 
 Event = IncomingRequest | IncomingAck | IncomingCancel | IncomingResponse | RequestFailed | Refused

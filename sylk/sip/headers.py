@@ -4,7 +4,7 @@ Values stay text until somebody asks for their meaning; what was parsed is kept 
 text until a field of that name changes (`parsed`). RFC 3261 section 7.3.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Self, TypeVar, cast
 
 from sylk.errors import LocalProtocolError
@@ -211,6 +211,11 @@ class Headers:
         """Give up what makes look-ups fast, where a message is kept and will seldom be asked."""
         self._index = None
         self._parsed = {}
+
+    def forget(self, names: Collection[str]) -> None:
+        """Give up these fields, named as the RFCs spell them, and what makes look-ups fast."""
+        self._items = [item for item in self._items if item[0] not in names]
+        self.forget_lookups()
 
     def copy(self) -> "Headers":
         """Return headers that can change on their own."""

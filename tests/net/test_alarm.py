@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from time import monotonic
 from weakref import WeakSet
 
 import pytest
@@ -9,6 +10,8 @@ import trio
 import trio.testing
 
 from sylk.net.alarm import AlarmClock
+from sylk.net.turns import SLICE
+from tests.net.loop_turns import done_in_each_turn, turns_in
 
 
 class Diary:
@@ -119,6 +122,33 @@ async def test_who_always_wants_to_be_called_at_once_keeps_nobody_from_running()
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     assert rounds >= 3
+
+
+async def test_others_come_in_between_alarms_that_take_their_time() -> None:
+    """Thousands may be due at one moment."""
+    clock = AlarmClock()
+    diary: list[str] = []
+
+    def take_time(now: float) -> None:
+        diary.append("alarm")
+        end = monotonic() + SLICE
+        while monotonic() < end:
+            pass
+
+    def take_away(now: float) -> None:
+        take_time(now)
+        clock.set("last", None, take_time)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            clock.set(number, trio.current_time(), take_away)
+        # What is taken away while others ring does not ring.
+        clock.set("last", trio.current_time(), take_time)
+        with turns_in(diary):
+            nursery.start_soon(clock.run)
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert done_in_each_turn(diary) == 5 * [["alarm"]]
 
 
 async def test_a_handler_that_fails_harms_nobody(

@@ -16,7 +16,7 @@ from sylk.net.fronted_transports import (
     open_transports,
 )
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Ready, WorkerLink
+from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Pause, Ready, WorkerLink
 from sylk.sip.flow import Flow
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import MalformedMessage
@@ -188,6 +188,13 @@ async def test_the_front_is_told_what_is_in_use(jumping_clock: MockClock) -> Non
         assert trio.current_time() - begin <= IN_USE_INTERVAL
         worker.used = set()
         assert await worker.next() == InUse([])
+
+
+async def test_the_front_is_told_whom_to_read_more_slowly() -> None:
+    async with working() as worker:
+        worker.transports.pause(UDP)  # Nothing can be done about that.
+        worker.transports.pause(TLS)
+        assert await worker.next() == Pause(TLS)
 
 
 async def test_a_front_that_is_gone_is_noticed() -> None:

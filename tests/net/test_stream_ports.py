@@ -1,4 +1,6 @@
+import logging
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import trio
 from sylk.errors import TransportError
 from sylk.net.certificate import ensure_certificate
 from sylk.net.connection_limits import ConnectionLimits
+from sylk.net.refusal_lines import LINES_A_MINUTE
 from sylk.net.stream import ByteStream
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts
@@ -66,3 +69,23 @@ def test_a_port_that_is_taken_frees_the_other(contexts: TlsContexts) -> None:
         make_ports(0, taken, contexts)
     first.close()
     make_ports(taken, None, None).close()
+
+
+async def test_a_flood_of_failed_handshakes_is_some_lines_and_a_count(
+    contexts: TlsContexts, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sylk.net")
+    ports = make_ports(None, 0, contexts)
+    port = dict(ports.listening)["tls"][1]
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            ports.start(nursery, say_back)
+            for _ in range(LINES_A_MINUTE + 20):
+                async with await trio.open_tcp_stream(HOST, port) as stream:
+                    await stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
+                    with suppress(trio.BrokenResourceError):
+                        await stream.receive_some()
+            ports.close()
+    lines = [record for record in caplog.records if "no TLS with" in record.getMessage()]
+    # In the time that it takes there may be room for one line more.
+    assert LINES_A_MINUTE <= len(lines) < LINES_A_MINUTE + 20

@@ -3,14 +3,17 @@
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from time import monotonic
 
 import pytest
 import trio
 import trio.testing
 
 from sylk.errors import TransportError
+from sylk.net.turns import SLICE
 from sylk.net.udp import UdpPort, bind_udp
 from sylk.sip.flow import Address
+from tests.net.loop_turns import done_in_each_turn, turns_in
 
 Datagram = tuple[bytes, Address, Address]
 
@@ -188,3 +191,24 @@ async def test_who_is_not_there_is_told_and_nobody_else_suffers() -> None:
                 await done.wait()
             port.close()
     assert set(told) == {nowhere}
+
+
+async def test_others_come_in_between_datagrams_that_take_their_time() -> None:
+    diary: list[str] = []
+
+    def take_time(data: bytes, local: Address, remote: Address) -> None:
+        diary.append("datagram")
+        end = monotonic() + SLICE
+        while monotonic() < end:
+            pass
+
+    with port_on("127.0.0.1") as port, client() as peer:
+        for _ in range(5):
+            peer.sendto(b"x", port.local)
+        async with trio.open_nursery() as nursery:
+            with turns_in(diary):
+                nursery.start_soon(port.run, take_time)
+                while diary.count("datagram") < 5:
+                    await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert done_in_each_turn(diary) == 5 * [["datagram"]]

@@ -5,7 +5,7 @@ import socket
 import pytest
 import trio
 
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Ready, WorkerLink
+from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Pause, Ready, WorkerLink
 from sylk.sip.flow import Flow
 from tests.sip.user_agents import TLS, UDP
 
@@ -14,6 +14,7 @@ FRAMES: list[Frame] = [
     Carried(UDP, b"OPTIONS"),
     Carried(TLS, bytes(range(256)) * 1000, frozenset({"example.com"})),
     Gone(TLS),
+    Pause(TLS),
     Open(7, "tls", ("192.0.2.9", 5061), "example.com"),
     Opened(7, TLS),
     Opened(8, None, "nobody is there"),

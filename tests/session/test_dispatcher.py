@@ -93,3 +93,13 @@ async def test_a_refusal_of_the_core_is_one_line(caplog: pytest.LogCaptureFixtur
     Dispatcher(DialogUsers(), nobody, nobody).dispatch(Refused(None, UDP, 400, "nonsense"))
     (record,) = caplog.records
     assert record.getMessage() == "refused from 192.0.2.9:5060 with 400: nonsense"
+
+
+async def test_a_flood_is_told_and_makes_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sylk.session")
+    flows: list[Flow] = []
+    dispatcher = Dispatcher(DialogUsers(), nobody, nobody)
+    dispatcher.on_flood = flows.append
+    dispatcher.dispatch(Refused(None, UDP, 503, "too many", is_flood=True))
+    assert flows == [UDP]
+    assert not caplog.records

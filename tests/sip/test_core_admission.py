@@ -102,10 +102,13 @@ def test_a_retransmission_of_what_was_admitted_is_not_asked_about_again() -> Non
     assert len(porter.asked) == 1
 
 
-def test_who_is_to_get_no_answer_gets_none_and_is_not_reported() -> None:
+def test_who_is_to_get_no_answer_gets_none_and_is_told_of_as_a_flood() -> None:
     porter = Porter()
     porter.refusal = SentNoAnswer("enough", 503)
-    assert receive(porter.core, make("INVITE")) == []
+    (refused,) = receive(porter.core, make("INVITE"))
+    assert isinstance(refused, Refused)
+    assert refused.is_flood
+    assert refused.flow == UDP
     assert statuses_of(porter.core) == []
     assert porter.core.next_deadline() is None
 

@@ -1,6 +1,7 @@
 """How fast one participant may talk: a token bucket, with the time handed in.
 
-A bucket holds `burst` tokens and gets `rate` of them in a second; each message takes one. Nothing
+A bucket holds `burst` tokens and gets `rate` of them in a second; each message takes one, or each
+byte, where it is bytes that are counted. Nothing
 is refused: messages have been read before they are counted, so a bucket may go into debt, and the
 room then reads on from that participant when the debt is paid. All that has to be known is when
 the bucket will be full again; so a change of rate or burst holds at once.

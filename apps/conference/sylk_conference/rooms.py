@@ -154,21 +154,26 @@ class Rooms:
             self._close_if_empty(open_room)
         self.open_permanent()
 
-    @contextmanager
-    def seat(self, address: Address, call: Call, replaced: Call | None) -> Generator[OpenRoom]:
+    def seat(self, address: Address, call: Call, replaced: Call | None) -> "Seat":
         """Keep a seat in a room for a call, or for as long as it needs that of another call."""
+        return Seat(self, address, call, replaced)
+
+    def take_seat(self, address: Address, call: Call, replaced: Call | None) -> OpenRoom:
+        """Give a call a seat, see `seat`, and return the room."""
         open_room = self.get(address) or self.open(address)
         open_room.seats += 1
         self._settle(call, open_room)
         if replaced is not None:
             self._taken.add(replaced)
-        try:
-            yield open_room
-        finally:
-            if replaced is not None:
-                self._taken.discard(replaced)
-            self._leave(call)
-            self._give_back(open_room)
+        return open_room
+
+    def leave_seat(self, call: Call, replaced: Call | None) -> None:
+        """Take back the seat of a call."""
+        open_room = self._places[call]
+        if replaced is not None:
+            self._taken.discard(replaced)
+        self._leave(call)
+        self._give_back(open_room)
 
     @contextmanager
     def seat_for_called(self, open_room: OpenRoom) -> Generator[Callable[[Call], None]]:
@@ -226,3 +231,21 @@ class Rooms:
     def _changed(self, key: bytes) -> None:
         if self.on_changed is not None:
             self.on_changed(key)
+
+
+class Seat:
+    """The time for which a call has a seat; no generator, as each participant has one of these."""
+
+    __slots__ = ("_address", "_call", "_replaced", "_rooms")
+
+    def __init__(self, rooms: Rooms, address: Address, call: Call, replaced: Call | None) -> None:
+        self._rooms = rooms
+        self._address = address
+        self._call = call
+        self._replaced = replaced
+
+    def __enter__(self) -> OpenRoom:
+        return self._rooms.take_seat(self._address, self._call, self._replaced)
+
+    def __exit__(self, *_: object) -> None:
+        self._rooms.leave_seat(self._call, self._replaced)

@@ -36,6 +36,10 @@ from sylk_conference.showing import show
 PACE_LIMIT = 1.0
 """Seconds for which a sender is held back at most, after each batch."""
 
+MUCH_A_SECOND = 64 * 1024
+MUCH_AT_ONCE = 128 * 1024
+"""Bytes; a sender of less is no reason why others are behind, and is never held back for it."""
+
 _PAUSE_STEP = 0.25  # seconds, after which it is looked whether who talks too fast is still here
 _OK = 200
 _COMPOSING = b"application/im-iscomposing+xml"
@@ -54,7 +58,9 @@ class Switch:
         "_open_room",
         "_participant",
         "_pause_until",
+        "_says_much",
         "_shown_from",
+        "_volume",
     )
 
     def __init__(
@@ -70,6 +76,8 @@ class Switch:
         self._logger = logger
         self._asker = asker_of(participant)
         self._bucket = MessageBucket()
+        self._volume = MessageBucket()
+        self._says_much = False
         self._pause_until = -math.inf
         self._asked_history: list[tuple[Receipt, Command]] = []
         self._shown_from: int | None = None
@@ -102,6 +110,9 @@ class Switch:
         self._switch(whole, denial)
         # Of a large message its end counts alone, and not each piece.
         count = sum(not isinstance(one, MessagePiece) or one.is_complete for one in batch)
+        size = sum(len(one.body) for one in batch if not isinstance(one, NicknameRequest))
+        spent = self._volume.spend(size, now, rate=MUCH_A_SECOND, burst=MUCH_AT_ONCE)
+        self._says_much = spent > 0
         if pause := policy.pace(self._bucket, count, now):
             self._hold_back(pause, now)
 
@@ -123,12 +134,13 @@ class Switch:
             self._open_room.changed(self._participant.user)
 
     async def keep_pace(self) -> None:
-        """Hold this sender back while most of the room is behind; a minority never slows anyone.
+        """Hold this sender back while he says much and most of the room is behind.
 
+        So a minority never slows anyone, and a crowd that reads nothing only those who flood it.
         He waits, too, when he talks faster than he may, and for a disk that cannot keep up.
         """
         open_room = self._open_room
-        if open_room.laggards():
+        if self._says_much and open_room.laggards():
             with trio.move_on_after(PACE_LIMIT):
                 while laggards := open_room.laggards():
                     await min(laggards, key=lambda chat: chat.backlog).wait_drained()

@@ -1,9 +1,18 @@
 """What is switched between real sockets: types that not everybody takes, and silence on hold."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+
+import trio
+import trio.testing
+from sylk_conference.open_room import PACE_BYTES
 from sylk_conference.settings import RoomSettings
 
 from tests.apps.conference.visits import assert_all_is_gone, enter
 from tests.peers import DOMAIN, Caller, chat_offer, running_server, wrap
+
+MANY_TURNS = 20_000
 
 
 async def enter_taking(caller: Caller, types: str, *extra: str) -> None:
@@ -150,3 +159,46 @@ async def test_on_hold_one_misses_what_he_can_take_and_no_signs_of_typing() -> N
         await hold(bob, "sendrecv", 3)
         assert (await carol.hear()).text == "hello"
         assert (await bob.hear()).text == "<b>hello</b>"
+
+
+async def within_turns(work: Callable[[], Awaitable[None]]) -> None:
+    """Do something that takes no time on this clock, and only so many turns of the loop."""
+    is_done = False
+
+    async def do() -> None:
+        nonlocal is_done
+        await work()
+        is_done = True
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(do)
+        for _ in range(MANY_TURNS):
+            await trio.lowlevel.checkpoint()
+            if is_done:
+                break
+        nursery.cancel_scope.cancel()
+    assert is_done
+
+
+async def test_a_crowd_that_reads_nothing_slows_nobody_who_says_little(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    """Time stands still here: who were held back would be held back for ever."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_server())
+        alice, bob, mallory, *crowd = [
+            await stack.enter_async_context(Caller(server, name))
+            for name in ("alice", "bob", "mallory", "one", "two", "three", "four")
+        ]
+        for caller in (alice, bob, mallory):
+            await enter(caller)
+        for caller in crowd:
+            await enter(caller, 4096)
+        outboxes = server.endpoint.msrp.watch.outboxes
+        long = wrap(mallory.address, mallory.room, b"x" * 60_000)
+        while sum(outbox.pending > PACE_BYTES for outbox in outboxes) < len(crowd):
+            await mallory.msrp.send(mallory.frame(long))
+            assert (await bob.hear()).sender == f"<sip:{mallory.address}>"
+        for number in range(5):
+            await within_turns(partial(alice.say, str(number)))
+            assert (await bob.hear()).text == str(number)
