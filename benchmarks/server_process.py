@@ -102,8 +102,8 @@ def _kilobytes(pid: int, name: str) -> int:
 class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
-    `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well, and
-    it may have several `workers`.
+    `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well. It
+    may have several `workers`.
     """
 
     def __init__(
