@@ -46,7 +46,7 @@ def test_one_that_dies_is_started_anew_and_the_others_go_on(running_server: Star
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log(r"sylk/1 +settings read again")
         kept.say_nothing()
-        server.wait_for_log("worker 0 serves again", START_TIMEOUT)
+        server.wait_for_log("worker 0 serves again", 2 * START_TIMEOUT)
         # The call is gone with its worker, and the room is open for new ones.
         assert lost.bye().status == 481
         with WireClient(server, "bob", room=lost.room) as bob:

@@ -34,7 +34,7 @@ ROOMS = [next(name for name in NAMES if worker_of(name, 2) == index) for index i
 
 
 def serving(server: RunningServer, count: int = 2) -> RunningServer:
-    server.wait_for_log(f"{count} workers serve", START_TIMEOUT)
+    server.wait_for_log(f"{count} workers serve", 2 * START_TIMEOUT)
     return server
 
 
