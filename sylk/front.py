@@ -24,6 +24,7 @@ from sylk.net.worker_link import (
     Opened,
     Pause,
     Ready,
+    Waiting,
     WorkerLink,
 )
 from sylk.session.endpoint import METHODS, EndpointSettings
@@ -36,6 +37,10 @@ from sylk.sip.parser import MalformedMessage
 from sylk.sip.worker_choice import WorkerChoice
 
 logger = logging.getLogger("sylk.front")
+
+
+_BACKLOG_INTERVAL = 0.1
+"""Seconds between two words to a worker on how much waits for a peer that is slow."""
 
 
 class _Rendered(Message):
@@ -57,6 +62,8 @@ class Front:
         self._choice = WorkerChoice(count, secrets.token_hex(4))
         self._links: list[WorkerLink | None] = [None] * count
         self._in_use: list[frozenset[Flow]] = [frozenset()] * count
+        self._slow: set[tuple[int, Flow]] = set()
+        """Which workers are being told of which flows that their peers are slow."""
         self._octets = b""
         self.transports = SipTransports(
             settings.sip,
@@ -154,6 +161,9 @@ class Front:
             match frame:
                 case Carried(flow, octets):
                     self.transports.send(_Rendered(octets), flow)
+                    if self.transports.backlog(flow) and (index, flow) not in self._slow:
+                        self._slow.add((index, flow))
+                        nursery.start_soon(self._tell_backlog, index, link, flow)
                 case Pause(flow):
                     self.transports.pause(flow)
                 case Open():
@@ -167,6 +177,15 @@ class Front:
         except Exception:
             # What one worker brings out must not end the others.
             logger.exception("handling what worker %d sent failed", index)
+
+    async def _tell_backlog(self, index: int, link: WorkerLink, flow: Flow) -> None:
+        try:
+            while size := self.transports.backlog(flow):
+                link.send(Waiting(flow, size))
+                await trio.sleep(_BACKLOG_INTERVAL)
+            link.send(Waiting(flow, 0))
+        finally:
+            self._slow.discard((index, flow))
 
     async def _open(self, link: WorkerLink, wish: Open) -> None:
         try:

@@ -50,6 +50,7 @@ _MEANINGS = {
     "sip_waiting": "Bytes that wait for slow peers of SIP",
     "msrp_waiting": "Bytes that wait for slow peers of MSRP",
     "memory": "Bytes of memory that the process holds",
+    "tasks": "Tasks of the loop that live",
 }
 
 

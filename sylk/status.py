@@ -53,6 +53,8 @@ class Gauges:
     """Bytes that wait for peers of MSRP."""
     memory: int
     """Bytes that the process holds."""
+    tasks: int
+    """Tasks of the loop that live."""
 
 
 class ServerStatus:
@@ -105,6 +107,7 @@ class ServerStatus:
             sip_waiting=endpoint.transports.waiting,
             msrp_waiting=sum(outbox.pending for outbox in outboxes),
             memory=_resident(),
+            tasks=trio.lowlevel.current_statistics().tasks_living,
         )
 
     def rates(self, now: float | None = None) -> dict[str, float]:

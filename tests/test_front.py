@@ -15,7 +15,18 @@ from sylk.net.certificate import ensure_certificate
 from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.stream import connect_tcp
 from sylk.net.tls import TlsContexts, tls_handshake
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Pause, Ready, WorkerLink
+from sylk.net.worker_link import (
+    Carried,
+    Frame,
+    Gone,
+    InUse,
+    Open,
+    Opened,
+    Pause,
+    Ready,
+    Waiting,
+    WorkerLink,
+)
 from sylk.session.endpoint import EndpointSettings
 from sylk.share import worker_of
 from sylk.sip.message import Message, Request, Response
@@ -278,6 +289,27 @@ async def test_a_flood_is_read_more_slowly(jumping_clock: MockClock) -> None:
         assert stream.try_send(data) == len(data)
         await worker.next_message()
         assert trio.current_time() - begin >= 0.9
+        stream.close()
+
+
+async def test_a_worker_is_told_how_slow_a_peer_is() -> None:
+    async with fronting() as played:
+        worker = played.start_worker(0)
+        await trio.testing.wait_all_tasks_blocked()
+        stream = await connect_tcp((HOST, played.port("tcp")))
+        data = call(USERS[0]).render()
+        assert stream.try_send(data) == len(data)
+        carried = await worker.next_message()
+        # More than the system takes for a peer that reads nothing.
+        size = 16 * 1024**2
+        worker.link.send(Carried(carried.flow, bytes(size)))
+        waiting = await worker.next()
+        assert isinstance(waiting, Waiting)
+        assert 0 < waiting.size < size
+        while size:
+            size -= len(await stream.receive())
+        while (waiting := await worker.next()) != Waiting(carried.flow, 0):
+            assert isinstance(waiting, Waiting)
         stream.close()
 
 

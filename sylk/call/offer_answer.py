@@ -55,12 +55,13 @@ from sylk.call.media import (
     CLEAR_PROTOCOL,
     TLS_PROTOCOL,
     ChatCapabilities,
+    ChatOffer,
     RemoteChat,
     answer_direction,
     describe_chat,
-    find_chat,
     read_chat,
     read_description,
+    read_offer,
     refuse_media,
     unusable,
 )
@@ -97,6 +98,7 @@ class Negotiation:
         "_address",
         "_before",
         "_cema",
+        "_expected",
         "_fingerprints",
         "_is_pinned",
         "_last_version",
@@ -164,6 +166,7 @@ class Negotiation:
         self._local: list[MediaDescription] = []
         self._remote_ports: list[int] = []
         self._before: _Before | None = None
+        self._expected: ChatOffer | None = None
 
     @property
     def is_held(self) -> bool:
@@ -200,6 +203,8 @@ class Negotiation:
     def pin(self) -> None:
         """Take it that a connection is on its way: the peer's session stays the one that it is."""
         self._is_pinned = True
+        # Nobody comes to another path any more, and who was to be told may be let go of.
+        self.on_moved = None
 
     def make_offer(self, *, hold: bool | None = None, repeat: bool = False) -> bytes:
         """Return our offer, with the chat line as it stands; raises LocalProtocolError.
@@ -264,6 +269,10 @@ class Negotiation:
         self.state = NegotiationState.STABLE
         return chat
 
+    def expect(self, offer: ChatOffer) -> None:
+        """Take it that the first offer, which has still to be received, is this one."""
+        self._expected = offer
+
     def receive_offer(self, data: bytes) -> bytes:
         """Take the peer's offer and return our answer.
 
@@ -272,11 +281,15 @@ class Negotiation:
         """
         if self.state is NegotiationState.LOCAL_OFFER:
             raise RemoteProtocolError("an offer of ours is not answered yet", _REQUEST_PENDING)
-        description = read_description(data)
         first = self.state is NegotiationState.NONE
-        if not first and len(description.media) < len(self._local):
-            raise unusable("a media line has gone", _MISCELLANEOUS)
-        chat = find_chat(description, self._protocols) if first else self._same_chat(description)
+        if first:
+            offer = self._expected or read_offer(data, self._protocols)
+            description, chat, self._expected = offer.description, offer.chat, None
+        else:
+            description = read_description(data)
+            if len(description.media) < len(self._local):
+                raise unusable("a media line has gone", _MISCELLANEOUS)
+            chat = self._same_chat(description)
         self._remote_ports = [media.port for media in description.media]
         media = [refuse_media(line, self._address) for line in description.media]
         if chat is not None:

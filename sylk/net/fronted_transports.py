@@ -28,6 +28,7 @@ from sylk.net.worker_link import (
     Opened,
     Pause,
     Ready,
+    Waiting,
     WorkerLink,
 )
 from sylk.sip.flow import Address, Flow
@@ -79,6 +80,8 @@ class FrontedTransports:
         self._flows: dict[Flow, frozenset[str]] = {}
         """The connections that are known, and what their peers have proven."""
         self._by_remote: dict[Address, Flow] = {}
+        self._slow: dict[Flow, int] = {}
+        """How many bytes wait at the front for whom."""
         self._numbers = itertools.count()
         self._opening: dict[int, trio.MemorySendChannel[Opened]] = {}
         self.trace: Trace | None = None
@@ -107,6 +110,10 @@ class FrontedTransports:
     def waiting(self) -> int:
         """How many bytes wait for the front."""
         return 0 if self._link is None else self._link.waiting
+
+    def backlog(self, flow: Flow) -> int:
+        """Return how many bytes wait for the peer of a connection, here and at the front."""
+        return self.waiting + self._slow.get(flow, 0) if flow in self._flows else 0
 
     def proven_domains(self, flow: Flow) -> frozenset[str]:
         """Return the SIP domains that the peer of a TLS connection has a certificate for."""
@@ -213,6 +220,10 @@ class FrontedTransports:
                     self._receive(octets, flow)
                 case Gone(flow):
                     self._forget(flow)
+                case Waiting(flow, 0):
+                    self._slow.pop(flow, None)
+                case Waiting(flow, size):
+                    self._slow[flow] = size
                 case Opened(number, flow):
                     if flow is not None:
                         self._know(flow, frozenset())
@@ -240,6 +251,7 @@ class FrontedTransports:
 
     def _forget(self, flow: Flow) -> None:
         self._flows.pop(flow, None)
+        self._slow.pop(flow, None)
         if self._by_remote.get(flow.remote) == flow:
             del self._by_remote[flow.remote]
         self._on_failure(flow)

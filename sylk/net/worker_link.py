@@ -49,6 +49,14 @@ class Pause:
 
 
 @dataclass(slots=True)
+class Waiting:
+    """Tells how many bytes wait at the front for the peer of a flow, until there are none."""
+
+    flow: Flow
+    size: int
+
+
+@dataclass(slots=True)
 class Open:
     """A worker wants a connection to `remote`; answered with Opened of the same number."""
 
@@ -79,7 +87,7 @@ class Ready:
     """A worker serves requests."""
 
 
-Frame = Carried | Gone | Pause | Open | Opened | InUse | Ready
+Frame = Carried | Gone | Pause | Waiting | Open | Opened | InUse | Ready
 
 
 class _PairStream(TcpStream):

@@ -16,7 +16,18 @@ from sylk.net.fronted_transports import (
     open_transports,
 )
 from sylk.net.sip_transports import SipTransports, SipTransportSettings
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Pause, Ready, WorkerLink
+from sylk.net.worker_link import (
+    Carried,
+    Frame,
+    Gone,
+    InUse,
+    Open,
+    Opened,
+    Pause,
+    Ready,
+    Waiting,
+    WorkerLink,
+)
 from sylk.sip.flow import Flow
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.parser import MalformedMessage
@@ -195,6 +206,19 @@ async def test_the_front_is_told_whom_to_read_more_slowly() -> None:
         worker.transports.pause(UDP)  # Nothing can be done about that.
         worker.transports.pause(TLS)
         assert await worker.next() == Pause(TLS)
+
+
+async def test_how_much_waits_for_a_slow_peer_is_known() -> None:
+    async with working() as worker:
+        backlog = worker.transports.backlog
+        await worker.tell(Carried(TLS, REQUEST.render()), Waiting(TLS, 500))
+        assert (backlog(TLS), backlog(UDP)) == (500, 0)
+        await worker.tell(Waiting(TLS, 300))
+        assert backlog(TLS) == 300
+        await worker.tell(Waiting(TLS, 0))
+        assert backlog(TLS) == 0
+        await worker.tell(Waiting(TLS, 100), Gone(TLS))
+        assert backlog(TLS) == 0
 
 
 async def test_a_front_that_is_gone_is_noticed() -> None:

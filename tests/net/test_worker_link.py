@@ -5,7 +5,18 @@ import socket
 import pytest
 import trio
 
-from sylk.net.worker_link import Carried, Frame, Gone, InUse, Open, Opened, Pause, Ready, WorkerLink
+from sylk.net.worker_link import (
+    Carried,
+    Frame,
+    Gone,
+    InUse,
+    Open,
+    Opened,
+    Pause,
+    Ready,
+    Waiting,
+    WorkerLink,
+)
 from sylk.sip.flow import Flow
 from tests.sip.user_agents import TLS, UDP
 
@@ -15,6 +26,7 @@ FRAMES: list[Frame] = [
     Carried(TLS, bytes(range(256)) * 1000, frozenset({"example.com"})),
     Gone(TLS),
     Pause(TLS),
+    Waiting(TLS, 5),
     Open(7, "tls", ("192.0.2.9", 5061), "example.com"),
     Opened(7, TLS),
     Opened(8, None, "nobody is there"),

@@ -65,8 +65,8 @@ class OpenRoom:
     """How many have been taken since it opened."""
     called: int = 0
     """How many of these are being called, and have not answered yet."""
-    calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
-    """The sessions that are here or on their way in, each with user@host of its person."""
+    calls: dict[bytes, list[Call]] = field(default_factory=dict[bytes, list[Call]])
+    """The sessions that are here or on their way in, by user@host of their person."""
     on_put_out: Callable[[bytes, str], bool] | None = None
     """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
@@ -214,7 +214,7 @@ class OpenRoom:
             self.tell_some(reason, user.participants)
             for participant in user.participants:
                 participant.removed_by = by
-        calls = [call for call, person in self.calls.items() if person == key]
+        calls = self.calls.get(key, []).copy()
         for call in calls:
             call.hang_up(reason, _REMOVED)
         return bool(calls) or is_called
@@ -222,11 +222,15 @@ class OpenRoom:
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None
     ) -> dict[Chat, Participant]:
-        """Return these, or everybody but the sender for None, by their chats."""
-        listeners = self.listeners
+        """Return these, or everybody but the sender for None, by their chats.
+
+        It is for what is not kept, so that who is still being told what was said before is in it.
+        """
+        chats = {one: self.chats[one] for one in self.newcomers if not self.chats[one].is_held}
+        chats.update(self.listeners)
         if recipients is None:
-            return {chat: one for one, chat in listeners.items() if one is not sender}
-        return {listeners[one]: one for one in recipients if one in listeners}
+            return {chat: one for one, chat in chats.items() if one is not sender}
+        return {chats[one]: one for one in recipients if one in chats}
 
     def close(self) -> None:
         """Tell nothing any more: nobody is here."""

@@ -96,7 +96,7 @@ class Rooms:
         `source` is the IP address that his request came from.
         """
         key, open_room = key_of(sender), self.get(address)
-        is_here = open_room is not None and key in open_room.calls.values()
+        is_here = open_room is not None and key in open_room.calls
         return Asker(key, source, is_here)
 
     def place_of(self, call: Call | None) -> Address | None:
@@ -200,10 +200,13 @@ class Rooms:
 
     def _settle(self, call: Call, open_room: OpenRoom) -> None:
         self._places[call] = open_room
-        open_room.calls[call] = comparable(str(call.peer.uri).encode("utf-8", "replace"))
+        open_room.calls.setdefault(_person_of(call), []).append(call)
 
     def _leave(self, call: Call) -> None:
-        del self._places.pop(call).calls[call]
+        calls, person = self._places.pop(call).calls, _person_of(call)
+        calls[person].remove(call)
+        if not calls[person]:
+            del calls[person]
 
     def _give_back(self, open_room: OpenRoom) -> None:
         open_room.seats -= 1
@@ -249,3 +252,8 @@ class Seat:
 
     def __exit__(self, *_: object) -> None:
         self._rooms.leave_seat(self._call, self._replaced)
+
+
+def _person_of(call: Call) -> bytes:
+    """Return user@host of who is at the other end of a call."""
+    return comparable(str(call.peer.uri).encode("utf-8", "replace"))
