@@ -144,13 +144,9 @@ class Endpoint:
             screen=screen,
             bounds=settings.transactions,
         )
+        on_failure, in_use = self._flow_failed, self._users.carried_by
         self.transports = open_transports(
-            settings.sip,
-            settings.front,
-            settings.tls,
-            self._receive,
-            self._flow_failed,
-            self._users.carried_by,
+            settings.sip, settings.front, settings.tls, self._receive, on_failure, in_use
         )
         try:
             self.msrp = MsrpPort(settings.msrp, self.clock, settings.tls)
