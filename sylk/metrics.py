@@ -50,6 +50,8 @@ _MEANINGS = {
     "sip_waiting": "Bytes that wait for slow peers of SIP",
     "msrp_waiting": "Bytes that wait for slow peers of MSRP",
     "memory": "Bytes of memory that the process holds",
+    "longest_turn": "Seconds for which the loop was held at most in the last minute",
+    "stalls": "Turns of the loop that took longer than stall_limit",
 }
 
 

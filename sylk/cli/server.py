@@ -28,6 +28,7 @@ from sylk.config import RawConfig, find_config, read_config
 from sylk.control import ControlError, ControlSocket
 from sylk.errors import ConfigError, ListenError, TransportError
 from sylk.log import configure_logging, set_log_level
+from sylk.memory_return import give_memory_back
 from sylk.notify import Notifier
 from sylk.server import Server
 from sylk.server_config import ServerSections, build_config, check_sections
@@ -118,7 +119,12 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     )
     server.on_ready = partial(_ready, server, notifier, None if path else spool_dir)
     # What runs beside the server, for as long as it does.
-    companions = [server.status.run, notifier.feed_watchdog]
+    companions = [
+        server.status.run,
+        server.loop_watch.run,
+        give_memory_back,
+        notifier.feed_watchdog,
+    ]
     with ExitStack() as stack:
         if metrics is not None:
             stack.callback(metrics.close)
