@@ -1,6 +1,7 @@
 """The bare loop in C, bare_loop.c: compiled when it is wanted, and told what to do line by line."""
 
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -10,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.chat_load import BARE_FRAME, Said, Talk
 from benchmarks.server_process import cpu_seconds
+from benchmarks.talker import Said, Talk
 from benchmarks.wire import LoadError
 
 _SOURCE = Path(__file__).with_suffix(".c")
@@ -24,11 +25,15 @@ def compiler() -> str | None:
 
 
 class BareLoop:
-    """The loop with its connections to the listeners; it is killed when its block is left."""
+    """The loop with its connections to the listeners; it is killed when its block is left.
 
-    def __init__(self, folder: Path, port: int, count: int) -> None:
-        command, frame = folder / "bare_loop", folder / "frame"
-        frame.write_bytes(BARE_FRAME)
+    It sends `frame`, with another number each time.
+    """
+
+    def __init__(self, folder: Path, port: int, count: int, frame: bytes) -> None:
+        command, path = folder / "bare_loop", folder / "frame"
+        self._frame_size = len(frame)
+        path.write_bytes(re.sub(rb"#\d{8}#", b"#00000000#", frame, count=1))
         if not command.exists():
             options = ["-O2", "-o", str(command), str(_SOURCE)]
             done = subprocess.run(
@@ -37,7 +42,7 @@ class BareLoop:
             if done.returncode:
                 raise LoadError(f"the compiler says:\n{done.stderr[-2000:]}")
         self._process = subprocess.Popen(
-            [command, str(port), str(count), frame],
+            [command, str(port), str(count), path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -48,15 +53,15 @@ class BareLoop:
         """Wait until all connections are open."""
         self._line(_PATIENCE)
 
-    def tell(self, command: Talk) -> None:
+    def tell(self, command: Talk, /) -> None:
         """Let it talk."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{command.seconds} {command.rate or 0}\n".encode())
 
-    def await_said(self) -> Said:
+    def expect(self, _kind: type[Said], /) -> Said:
         """Wait for the end of the talk."""
         count, *times = map(int, self._line(_PATIENCE).split())
-        return Said(count, [each / 1e9 for each in times])
+        return Said(count, self._frame_size, [each / 1e9 for each in times])
 
     def _line(self, patience: float) -> bytes:
         assert self._process.stdout is not None

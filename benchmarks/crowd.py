@@ -7,8 +7,9 @@ to do but read. One of them also looks at the order of the numbers inside the te
 import re
 import select
 import socket
+import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -22,7 +23,8 @@ _END = b"$\r\n"
 _READ_SIZE = 256 * 1024
 _TAIL_SIZE = 9
 """Bytes kept of the read before: one less than a number with its marks has."""
-_COUNT_FROM = _TAIL_SIZE - (len(_MARK) - 1)
+TIMED = 10
+"""Listeners that note when each message came, evenly among all."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,18 @@ class Join:
     port: int
     target: str
     count: int
+    secure: bool = False
+
+
+@dataclass(slots=True)
+class Enter:
+    """Wants listeners who come in some other way than by MSRP; answered with Ready.
+
+    Each message to them holds `mark` once, which is not longer than that of MSRP.
+    """
+
+    entrance: Callable[[], list[socket.socket]]
+    mark: bytes
 
 
 @dataclass(slots=True)
@@ -50,17 +64,24 @@ class Port:
 
 @dataclass(slots=True)
 class Forget:
-    """Wants everything counted from zero; answered with Ready."""
+    """Wants all counted from zero, and if `timed`, told when it came; answered with Ready."""
+
+    timed: bool = False
 
 
 @dataclass(slots=True)
 class Count:
     """Wants to know what came so far; answered with Counts."""
 
+    with_arrivals: bool = False
+
 
 @dataclass(slots=True)
 class Counts:
-    """What came: messages of each listener, at what time, and one frame of them."""
+    """What came: messages of each listener, at what time, and one frame of them.
+
+    `arrivals` are the numbers of messages with their times, as TIMED listeners got them.
+    """
 
     messages: list[int]
     time: float
@@ -68,6 +89,7 @@ class Counts:
     disorder: str
     """What was wrong with the order of the numbers, if anything."""
     frame: bytes
+    arrivals: list[tuple[int, float]]
 
     @property
     def total(self) -> int:
@@ -107,6 +129,10 @@ class _Crowd:
     sessions: list[ChatSession] = field(default_factory=list[ChatSession])
     sample: _Sample = field(default_factory=_Sample)
     sampled: int = -1
+    mark: bytes = _MARK
+    timed: set[int] = field(default_factory=set[int])
+    """Those who note times now."""
+    arrivals: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     last_arrival: float = 0.0
     poll: select.epoll = field(default_factory=select.epoll)
     buffer: bytearray = field(default_factory=lambda: bytearray(_TAIL_SIZE + _READ_SIZE))
@@ -122,26 +148,36 @@ class _Crowd:
                     self.read(descriptor, self.listeners[descriptor])
 
     def read(self, descriptor: int, listener: _Listener) -> None:
-        buffer = self.buffer
+        space = memoryview(self.buffer)[_TAIL_SIZE:]
         try:
-            size = listener.sock.recv_into(memoryview(buffer)[_TAIL_SIZE:])
-        except BlockingIOError:
+            while size := listener.sock.recv_into(space):
+                self.take(descriptor, listener, size)
+                if not isinstance(listener.sock, ssl.SSLSocket):
+                    return
+                # What is decrypted already makes no socket readable.
+        except (BlockingIOError, ssl.SSLWantReadError):
             return
-        if not size:
-            self.poll.unregister(descriptor)
-            return
-        end = _TAIL_SIZE + size
+        self.poll.unregister(descriptor)
+
+    def take(self, descriptor: int, listener: _Listener, size: int) -> None:
+        buffer, end = self.buffer, _TAIL_SIZE + size
         buffer[:_TAIL_SIZE] = listener.tail
-        listener.count += buffer.count(_MARK, _COUNT_FROM, end)
+        listener.count += buffer.count(self.mark, _TAIL_SIZE - len(self.mark) + 1, end)
         if descriptor == self.sampled:
             self.sample.look_at(buffer, end)
+        self.last_arrival = now = time.monotonic()
+        if descriptor in self.timed:
+            self.arrivals += [(int(digits), now) for digits in _NUMBER.findall(buffer, 0, end)]
         listener.tail = bytes(buffer[size:end])
-        self.last_arrival = time.monotonic()
 
     def obey(self, command: object) -> None:
         match command:
             case Join():
                 self.join(command)
+                self.pipe.send(Ready())
+            case Enter():
+                self.mark = command.mark
+                self.listen_on(command.entrance())
                 self.pipe.send(Ready())
             case Accept():
                 self.accept(command.count)
@@ -150,8 +186,13 @@ class _Crowd:
                 for listener in self.listeners.values():
                     listener.count = 0
                 self.sample = _Sample()
+                descriptors = list(self.listeners)
+                step = -(-len(descriptors) // TIMED)
+                self.timed = set(descriptors[::step] if command.timed else ())
+                self.arrivals = []
                 self.pipe.send(Ready())
             case _:
+                assert isinstance(command, Count)
                 counts = [listener.count for listener in self.listeners.values()]
                 self.pipe.send(
                     Counts(
@@ -160,6 +201,7 @@ class _Crowd:
                         self.last_arrival,
                         self.sample.disorder,
                         self.sample.frame,
+                        self.arrivals if command.with_arrivals else [],
                     )
                 )
 
@@ -167,7 +209,8 @@ class _Crowd:
         sip = SipConnection(command.port)
         for _ in range(command.count):
             number = len(self.sessions)
-            session = ChatSession(sip, command.target, f"listener{number:04d}")
+            user = f"listener{number:04d}"
+            session = ChatSession(sip, command.target, user, secure=command.secure)
             session.await_message()
             self.sessions.append(session)
         self.listen_on(session.socket for session in self.sessions)
@@ -180,8 +223,9 @@ class _Crowd:
     def listen_on(self, sockets: Iterable[socket.socket]) -> None:
         for sock in sockets:
             sock.setblocking(False)
-            self.listeners[sock.fileno()] = _Listener(sock)
+            self.listeners[sock.fileno()] = listener = _Listener(sock)
             self.poll.register(sock.fileno(), select.EPOLLIN)
+            self.read(sock.fileno(), listener)
         self.sampled = next(iter(self.listeners))
         # Nothing is quiet before what waits in the sockets has been read.
         self.last_arrival = time.monotonic()

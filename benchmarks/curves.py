@@ -45,9 +45,15 @@ _SOURCES = (
     ),
     _Source(
         "fan-out",
+        Plot("fan-out-cost", "What a delivery costs", _LISTENERS, "microseconds of CPU"),
+        r"(?P<x>\d+) listeners, saturated: (?P<curve>.+)",
+        "CPU s/100k",
+    ),
+    _Source(
+        "fan-out",
         Plot("fan-out-latency", "Latency at half load, 99 %", _LISTENERS, "ms"),
-        r"(?P<x>\d+) listeners, half load.*: (?P<curve>.+)",
-        r"(?:p99|99 %) ms",
+        r"(?P<x>\d+) listeners, half load: (?P<curve>.+)",
+        "99 % ms",
     ),
     _Source(
         "chat-servers",

@@ -5,187 +5,131 @@ blocking `sendall` of a ready frame for each message and listener, to the same l
 and the listeners live in processes of their own. The benchmark measures the server only while these
 have time left: `load` is the share of one processor that they take together, and `others` is what
 everything else on the machine takes, which should be next to nothing.
+
+Half load is half of what the slower of the two bears, the server or the loop, and the same rate for
+both: what is compared there is how long a message is on its way.
 """
 
 import re
-import time
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 
-from benchmarks.crowd import Accept, Count, Counts, Forget, Join, Port, check, listen
-from benchmarks.report import Figure, Section
-from benchmarks.server_process import ServerProcess, machine_cpu_seconds
-from benchmarks.talker import Said, Talk, talk_bare, talk_in_room
-from benchmarks.wire import BODY_SIZE, HOST, LoadError
+from benchmarks.crowd import Accept, Join, Port, listen
+from benchmarks.memory import allow_files
+from benchmarks.report import Section
+from benchmarks.server_process import ServerProcess
+from benchmarks.talker import talk_bare, talk_in_room
+from benchmarks.talks import Result, Seat, Span, await_quiet, measure
+from benchmarks.wire import BODY_SIZE, HOST
 from benchmarks.workers import Ready, Worker
 
 ROOM = f"sip:bench@{HOST}"
-LISTENERS = (10, 50)
+SIZES = (2, 10, 50, 200, 1000)
+QUICK_SIZES = (10, 50)
+PACED_FROM = 10
+"""Listeners from which on a paced case makes sense: with fewer the talker cannot keep the pace."""
 WINDOW = 300
 """Messages that the talker has unanswered at most."""
 PACED = 50_000
 """Deliveries a second of the paced cases."""
 
-_QUIET = 0.5
-_SETTLE_LIMIT = 30.0
-_TAIL = 0.2
+SYLK, HISTORY, TLS, BARE = "Sylk", "with history", "over TLS", "bare loop"
 
-
-@dataclass(slots=True)
-class Span:
-    """Seconds of talk that come first, and seconds that are measured."""
-
-    warm_up: float
-    measured: float
-
-
-@dataclass(slots=True)
-class _Result:
-    deliveries: float
-    """A second."""
-    cpu: float
-    """Seconds for 100,000 deliveries, of whoever sends to the listeners."""
-    busy: float
-    load: float
-    others: float
-    in_size: int
-    frame: bytes
-
-    def figures(self, bare: "_Result | None") -> dict[str, Figure]:
-        figures: dict[str, Figure] = {
-            "deliveries/s": self.deliveries,
-            "CPU s/100k": self.cpu,
-            "sender busy %": 100 * self.busy,
-            "load busy %": 100 * self.load,
-            "others busy %": 100 * self.others,
-        }
-        if bare is not None:
-            figures["rate vs bare"] = self.deliveries / bare.deliveries
-            figures["CPU vs bare"] = self.cpu / bare.cpu
-        return figures
+# Of the section of rooms, which is the last one of the settings.
+_SETTINGS = f"max_participants = {2 * max(SIZES)}\n"
+_SPARE_FILES = 200
 
 
 def run(*, quick: bool) -> Section:
-    """Measure rooms of several sizes, saturated and paced."""
-    span = Span(0.5, 1.5) if quick else Span(1.5, 5.0)
+    """Measure rooms of several sizes, saturated, paced and at half load."""
+    sizes = QUICK_SIZES if quick else SIZES
+    span = Span(0.3, 1.2) if quick else Span(1.0, 3.0)
+    allow_files(2 * max(sizes) + _SPARE_FILES)
     section = Section("fan-out", [])
-    sizes = ""
-    for count in LISTENERS:
-        rates = (None, PACED / count)
-        through_room = _measure_room(count, rates, span)
-        frame = through_room[0].frame
-        kept = _measure_room(count, rates, span, history=True)
-        bare_loop = _measure_bare(count, rates, span, frame)
-        sizes = f"{through_room[0].in_size} bytes to the server, {len(frame)} to a listener"
-        for rate, room, on_disk, bare in zip(rates, through_room, kept, bare_loop, strict=True):
-            how = "saturated" if rate is None else f"{PACED:,} a second"
-            section.add(f"{count} listeners, {how}: Sylk", room.figures(bare))
-            section.add(f"{count} listeners, {how}: with history", on_disk.figures(bare))
-            section.add(f"{count} listeners, {how}: bare loop", bare.figures(None))
+    seen: Result | None = None
+    for count in sizes:
+        seen = _measure_size(section, count, span, is_short=quick and count != max(sizes))
+    assert seen is not None
     section.about += [
-        f"One talker; CPIM-wrapped texts of {BODY_SIZE} bytes, frames of {sizes}.",
+        f"One talker; CPIM-wrapped texts of {BODY_SIZE} bytes, frames of {seen.in_size} bytes to"
+        f" the server, {len(seen.frame)} to a listener.",
         f"Saturated: at most {WINDOW} messages unanswered. {span.measured:g} s each, after"
         f" {span.warm_up:g} s of warm-up.",
+        "Half load: half of what the slower of room and bare loop bears, the same rate for all.",
         "CPU: user and system of the process that sends to the listeners; load: of the rest of the",
         "benchmark; others: of everything else, which should be next to nothing.",
         "Every listener got every message once; the order is checked at one of them. With history,",
-        "each message is on disk before it is answered.",
+        "each message is on disk before it is answered. Over TLS: all of them, without history.",
     ]
     return section
 
 
-def _measure_room(
-    count: int, rates: tuple[float | None, ...], span: Span, *, history: bool = False
-) -> list[_Result]:
+def _measure_size(section: Section, count: int, span: Span, *, is_short: bool) -> Result:
+    """Add the rows for rooms of one size; a short one has neither TLS nor half load."""
+    with ExitStack() as stack:
+        seats = {name: stack.enter_context(in_room(count, name)) for name in (SYLK, HISTORY)}
+        if not is_short:
+            seats[TLS] = stack.enter_context(in_room(count, TLS))
+        # The first brings the frame that the bare loop sends.
+        saturated = {name: measure(seat, None, span) for name, seat in seats.items()}
+        seats[BARE] = stack.enter_context(beside_room(count, saturated[SYLK].frame))
+        saturated[BARE] = measure(seats[BARE], None, span)
+        _add_rows(section, f"{count} listeners, saturated", saturated)
+        if count >= PACED_FROM:
+            paced = _measure_all(seats, PACED / count, span)
+            _add_rows(section, f"{count} listeners, {PACED:,} a second", paced)
+        if not is_short:
+            bearable = min(saturated[SYLK].deliveries, saturated[BARE].deliveries)
+            del seats[TLS]
+            half = _measure_all(seats, bearable / 2 / count, span)
+            _add_rows(section, f"{count} listeners, half load", half, is_timed=True)
+        return saturated[SYLK]
+
+
+def _measure_all(seats: dict[str, Seat], rate: float, span: Span) -> dict[str, Result]:
+    return {name: measure(seat, rate, span) for name, seat in seats.items()}
+
+
+def _add_rows(
+    section: Section, case: str, results: dict[str, Result], *, is_timed: bool = False
+) -> None:
+    bare, clear = results[BARE], results[SYLK]
+    for name, result in results.items():
+        figures = result.figures()
+        if result is not bare:
+            figures["rate vs bare"] = result.deliveries / bare.deliveries
+            figures["CPU vs bare"] = result.cpu / bare.cpu
+        if name == TLS:
+            figures["rate vs clear"] = result.deliveries / clear.deliveries
+        if is_timed:
+            figures["median ms"], figures["99 % ms"] = result.delay(50), result.delay(99)
+            if result is not bare:
+                figures["99 % vs bare"] = result.delay(99) / bare.delay(99)
+        section.add(f"{case}: {name}", figures)
+
+
+@contextmanager
+def in_room(count: int, name: str, window: int = WINDOW) -> Generator[Seat]:
+    """Run a server with a room of listeners, as the name says, and a talker."""
+    secure = name == TLS
     with (
-        ServerProcess(history=history) as server,
+        ServerProcess(_SETTINGS, history=name == HISTORY, tls=secure) as server,
         Worker(listen) as crowd,
-        Worker(talk_in_room, server.sip_port, ROOM, WINDOW) as talker,
+        Worker(talk_in_room, server.sip_port, ROOM, window, secure=secure) as talker,
     ):
         talker.expect(Ready)
-        crowd.ask(Join(server.sip_port, ROOM, count), Ready)
-        _await_quiet(crowd)
-        results: list[_Result] = []
-        for rate in rates:
-            crowd.ask(Forget(), Ready)
-            results.append(_measure(crowd, talker, Talk(0, rate), span, server, [crowd, talker]))
-        return results
+        crowd.ask(Join(server.sip_port, ROOM, count, secure), Ready)
+        await_quiet(crowd)
+        yield Seat(crowd, talker, server, count)
 
 
-def _measure_bare(
-    count: int, rates: tuple[float | None, ...], span: Span, frame: bytes
-) -> list[_Result]:
+@contextmanager
+def beside_room(count: int, frame: bytes) -> Generator[Seat]:
+    """Run the bare loop, which sends the frame of a room."""
     template = re.sub(rb"#\d{8}#", b"#%08d#", frame.replace(b"%", b"%%"), count=1)
     with Worker(listen) as crowd:
         port = crowd.ask(Accept(count), Port).number
         with Worker(talk_bare, port, count, template) as talker:
             talker.expect(Ready)
             crowd.expect(Ready)
-            results: list[_Result] = []
-            for rate in rates:
-                crowd.ask(Forget(), Ready)
-                results.append(_measure(crowd, talker, Talk(0, rate), span, talker, [crowd]))
-            return results
-
-
-def _measure(
-    crowd: Worker,
-    talker: Worker,
-    talk: Talk,
-    span: Span,
-    sender: ServerProcess | Worker,
-    load: list[Worker],
-) -> _Result:
-    """Measure in the middle of a talk, then wait for its end and check what arrived."""
-    talk.seconds = span.warm_up + span.measured + _TAIL
-    talker.tell(talk)
-    time.sleep(span.warm_up)
-    first, before = crowd.ask(Count(), Counts), _cpu(sender, load)
-    time.sleep(span.measured)
-    last, after = crowd.ask(Count(), Counts), _cpu(sender, load)
-    said = talker.expect(Said)
-    counts = _settle(crowd, said.messages)
-    deliveries, seconds = last.total - first.total, last.time - first.time
-    cpu, load_cpu, machine = (end - begin for begin, end in zip(before, after, strict=True))
-    return _Result(
-        deliveries / seconds,
-        cpu / deliveries * 100_000,
-        cpu / seconds,
-        load_cpu / seconds,
-        max(machine - cpu - load_cpu, 0.0) / seconds,
-        said.frame_size,
-        counts.frame,
-    )
-
-
-def _cpu(sender: ServerProcess | Worker, load: list[Worker]) -> tuple[float, float, float]:
-    """Return the processor time so far of who sends, of the load, and of all there is."""
-    return (
-        sender.cpu_seconds(),
-        sum(worker.cpu_seconds() for worker in load),
-        machine_cpu_seconds(),
-    )
-
-
-def _settle(crowd: Worker, sent: int) -> Counts:
-    """Wait until all has arrived, and a moment more for what should not; then check it."""
-    deadline = time.monotonic() + _SETTLE_LIMIT
-    while True:
-        counts = crowd.ask(Count(), Counts)
-        if counts.total >= sent * len(counts.messages) or time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    counts = _await_quiet(crowd)
-    check(counts, sent)
-    return counts
-
-
-def _await_quiet(crowd: Worker) -> Counts:
-    """Wait until nothing has arrived for a moment: no notice of the room is under way then."""
-    deadline = time.monotonic() + _SETTLE_LIMIT
-    while True:
-        counts = crowd.ask(Count(), Counts)
-        if counts.time - counts.last_arrival > _QUIET:
-            return counts
-        if time.monotonic() > deadline:
-            raise LoadError("the room does not become quiet")
-        time.sleep(_QUIET / 2)
+            yield Seat(crowd, talker, talker, count)

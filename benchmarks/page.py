@@ -53,11 +53,11 @@ _REPEAT = """\
     .venv/bin/python -m benchmarks fan-out      # one of them; --help tells the rest
 
 The figures go to `build/bench.json`, and `make speed-page` writes this page and its plots from
-there. The comparisons are made with what is installed (on Debian: `prosody`, `ejabberd`, `kamailio`,
-`kamailio-tls-modules` and `gcc`); services need not run, since the benchmarks start each program
-with settings of its own on free ports of 127.0.0.1. What is not installed is left out, with a line
-that says so. "Others busy" is what the rest of the machine took meanwhile, in percent of one core;
-where it is not small, rates mean little, and CPU times somewhat more.
+there. The comparisons are made with what is installed (on Debian: `prosody`, `ejabberd`,
+`kamailio`, `kamailio-tls-modules` and `gcc`); services need not run, since the benchmarks start
+each program with settings of its own on free ports of 127.0.0.1. What is not installed is left
+out, with a line that says so. "Others busy" is what the rest of the machine took meanwhile, in
+percent of one core; where it is not small, rates mean little, and CPU times somewhat more.
 """
 
 _ELSEWHERE = """\
@@ -84,7 +84,9 @@ def render(report: Report) -> str:
     minutes = sum(section.seconds for section in report.sections) / 60
     parts = [_BEGIN, _machine(report), _REPEAT.format(minutes=minutes), _goals(report)]
     parts += [_section(section, drawn.get(section.name, [])) for section in report.sections]
-    parts += [f"## {_TITLES[name]}\n\nFailed: {why}\n" for name, why in report.failures.items()]
+    parts += [
+        f"## {_TITLES.get(name, name)}\n\nFailed: {why}\n" for name, why in report.failures.items()
+    ]
     parts.append(_ELSEWHERE)
     return "\n".join(parts)
 
@@ -103,7 +105,7 @@ def _goals(report: Report) -> str:
 
 
 def _section(section: Section, drawn: list[Plot]) -> str:
-    lines = [f"## {_TITLES[section.name]}\n"]
+    lines = [f"## {_TITLES.get(section.name, section.name)}\n"]
     lines += [f"`{section.name}`, {section.seconds:.0f} s. {section.about[0]}", *section.about[1:]]
     lines += [f"\n![{plot.title}](speed/{plot.name}.svg)" for plot in drawn]
     lines += ["", *table(section), ""]

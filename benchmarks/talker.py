@@ -6,7 +6,7 @@ Both send the same frames, as many as they can, or so many a second, for as long
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from benchmarks.wire import ChatSession, LoadError, SipConnection, connect
@@ -26,30 +26,51 @@ class Talk:
 
 @dataclass(slots=True)
 class Said:
-    """How many messages were sent, and answered where they are answered, and their size."""
+    """How many messages were sent, and answered where they are answered, and their size.
+
+    Where they were sent at a rate, `times` says when each was.
+    """
 
     messages: int
     frame_size: int
+    times: list[float] = field(default_factory=list[float])
+
+
+@dataclass(slots=True)
+class RoomWay:
+    """The talker's way into a room: his messages have their number in some places.
+
+    `taken` comes back to him once for each message.
+    """
+
+    socket: socket.socket
+    template: bytes
+    places: int
+    taken: bytes
 
 
 class _Room:
     """Sends to a room, never with more than `window` messages unanswered."""
 
-    def __init__(self, session: ChatSession, window: int) -> None:
-        self._socket = session.socket
+    def __init__(self, way: RoomWay, window: int) -> None:
+        self._socket = way.socket
         self._socket.settimeout(_PATIENCE)
         self._window = window
-        self._template = session.message_template()
+        self._template = way.template
+        self._places = way.places
+        self._taken = way.taken
         self._tail = b""
         self.sent = 0
         self.answered = 0
+        self.times: list[float] = []
 
     def send(self, count: int) -> None:
         """Send as many of `count` messages as the window has room for, together."""
         count = min(count, self._window - (self.sent - self.answered))
         first = self.sent
-        template = self._template
-        self._socket.sendall(b"".join([template % ((n,) * 4) for n in range(first, first + count)]))
+        template, places = self._template, self._places
+        numbers = range(first, first + count)
+        self._socket.sendall(b"".join([template % ((n,) * places) for n in numbers]))
         self.sent += count
 
     def read(self) -> None:
@@ -57,8 +78,8 @@ class _Room:
         data = self._tail + self._socket.recv(65536)
         if len(data) == len(self._tail):
             raise LoadError("the server closed the talker's connection")
-        self.answered += data.count(_OK)
-        self._tail = data[1 - len(_OK) :]
+        self.answered += data.count(self._taken)
+        self._tail = data[1 - len(self._taken) :]
 
     def talk(self, seconds: float) -> None:
         """Keep the window full."""
@@ -74,13 +95,15 @@ class _Room:
     def _send_paced(self, count: int) -> None:
         if self.sent - self.answered > self._window // 2:
             self.read()
+        before, now = self.sent, time.monotonic()
         self.send(count)
+        self.times += [now] * (self.sent - before)
 
     def finish(self) -> Said:
         """Wait for the last answer."""
         while self.answered < self.sent:
             self.read()
-        return Said(self.sent, len(self._template % ((0,) * 4)))
+        return Said(self.sent, len(self._template % ((0,) * self._places)), self.times)
 
 
 def _at_rate(rate: float, seconds: float, send: Callable[[int], None]) -> None:
@@ -95,15 +118,22 @@ def _at_rate(rate: float, seconds: float, send: Callable[[int], None]) -> None:
             time.sleep(0.5 / rate)
 
 
-def talk_in_room(pipe: Connection, port: int, target: str, window: int) -> None:
+def talk_in_room(
+    pipe: Connection, port: int, target: str, window: int, *, secure: bool = False
+) -> None:
     """Join a room, then talk whenever told to: Talk, answered with Said."""
-    session = ChatSession(SipConnection(port), target, "talker")
+    session = ChatSession(SipConnection(port), target, "talker", secure=secure)
     session.await_message()
+    talk_by(pipe, RoomWay(session.socket, session.message_template(), 4, _OK), window)
+
+
+def talk_by(pipe: Connection, way: RoomWay, window: int) -> None:
+    """Talk in a room whenever told to."""
     pipe.send(Ready())
     while True:
         command = pipe.recv()
         assert isinstance(command, Talk)
-        room = _Room(session, window)
+        room = _Room(way, window)
         if command.rate is None:
             room.talk(command.seconds)
         else:
@@ -118,6 +148,13 @@ class _Bare:
         self._sockets = sockets
         self._template = template
         self.sent = 0
+        self.times: list[float] = []
+
+    def send_paced(self, count: int) -> None:
+        """Send `count` messages, and note when."""
+        for _ in range(count):
+            self.times.append(time.monotonic())
+            self.send(1)
 
     def send(self, count: int) -> None:
         """Send `count` messages."""
@@ -148,5 +185,5 @@ def talk_bare(pipe: Connection, port: int, count: int, template: bytes) -> None:
         if command.rate is None:
             bare.talk(command.seconds)
         else:
-            _at_rate(command.rate, command.seconds, bare.send)
-        pipe.send(Said(bare.sent, len(template % 0)))
+            _at_rate(command.rate, command.seconds, bare.send_paced)
+        pipe.send(Said(bare.sent, len(template % 0), bare.times))

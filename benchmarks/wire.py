@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import socket
+import ssl
 
 HOST = "127.0.0.1"
 BODY_SIZE = 200
@@ -98,6 +99,14 @@ def connect(port: int) -> socket.socket:
     return sock
 
 
+def connect_tls(port: int) -> ssl.SSLSocket:
+    """Open a TLS connection to this machine, whatever certificate it shows."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(connect(port))
+
+
 class SipConnection:
     """One SIP connection over TCP; any number of calls, one after the other, may use it."""
 
@@ -144,8 +153,8 @@ class SipConnection:
 class ChatSession:
     """One participant: a call, and the MSRP connection of its session."""
 
-    def __init__(self, sip: SipConnection, target: str, user: str) -> None:
-        """Call `target`, a SIP URI, and bind; raises LoadError when that fails."""
+    def __init__(self, sip: SipConnection, target: str, user: str, *, secure: bool = False) -> None:
+        """Call `target`, a SIP URI, and bind, if `secure` over TLS; raises LoadError."""
         self._sip = sip
         self.target = target
         self.user = user
@@ -157,16 +166,19 @@ class ChatSession:
         self._remote_target = target
         self._buffer = b""
         self._numbers = itertools.count()
-        self.local_path = f"msrp://{HOST}:2855/{os.urandom(10).hex()};tcp"
-        self.remote_path = self._invite()
-        port = self.remote_path.partition("//")[2].partition("/")[0].rpartition(":")[2]
-        self.socket = connect(int(port))
+        scheme = "msrps" if secure else "msrp"
+        self.local_path = f"{scheme}://{HOST}:2855/{os.urandom(10).hex()};tcp"
+        self.remote_path = self._invite(secure=secure)
+        port = int(self.remote_path.partition("//")[2].partition("/")[0].rpartition(":")[2])
+        self.socket: socket.socket = connect_tls(port) if secure else connect(port)
         self._bind()
 
     # SIP
 
-    def _invite(self) -> str:
+    def _invite(self, *, secure: bool) -> str:
         offer = OFFER.format(host=HOST, path=self.local_path).replace("\n", "\r\n")
+        if secure:
+            offer = offer.replace("TCP/MSRP", "TCP/TLS/MSRP")
         self._request("INVITE", "Content-Type: application/sdp\n", offer)
         answer = self._sip.response_to(self._call_id, "1 INVITE")
         contact, to, path = CONTACT.search(answer), TO.search(answer), SDP_PATH.search(answer)

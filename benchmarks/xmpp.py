@@ -6,8 +6,14 @@ It opens a stream, is an anonymous user (RFC 4505), binds a resource (RFC 6120) 
 
 import re
 import socket
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
+from benchmarks.talker import RoomWay, talk_by
 from benchmarks.wire import BODY_SIZE, LoadError, connect
+
+MARK = b"<body>"
+"""What each message to an occupant holds once."""
 
 _OPEN = (
     "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='jabber:client'"
@@ -29,19 +35,34 @@ _ENTERED = re.compile(rb"<status [^>]*code=['\"]110['\"]")
 _FAILURE = re.compile(rb"<(?:failure|stream:error)|type=['\"]error['\"]")
 
 
-def enter(port: int, domain: str, room: str, nickname: str) -> socket.socket:
+@dataclass(slots=True)
+class XmppRoom:
+    """A room of an XMPP server on this machine, and the domain of the server's own users."""
+
+    port: int
+    domain: str
+    address: str
+
+
+def enter(room: XmppRoom, nickname: str) -> socket.socket:
     """Return the connection of somebody who has entered a room; raises LoadError if it fails."""
-    sock = connect(port)
+    sock = connect(room.port)
+    opening = _OPEN.format(domain=room.domain)
     for text, wanted in (
-        (_OPEN.format(domain=domain), _FEATURES_END),
+        (opening, _FEATURES_END),
         (_ANONYMOUS, _SUCCESS),
-        (_OPEN.format(domain=domain), _FEATURES_END),
+        (opening, _FEATURES_END),
         (_BIND, _BOUND),
-        (_ENTER.format(room=room, nickname=nickname), _ENTERED),
+        (_ENTER.format(room=room.address, nickname=nickname), _ENTERED),
     ):
         sock.sendall(text.encode())
         _await(sock, wanted)
     return sock
+
+
+def enter_all(room: XmppRoom, count: int) -> list[socket.socket]:
+    """Return the connections of so many listeners."""
+    return [enter(room, f"listener{number:04d}") for number in range(count)]
 
 
 def _await(sock: socket.socket, wanted: re.Pattern[bytes]) -> None:
@@ -53,7 +74,15 @@ def _await(sock: socket.socket, wanted: re.Pattern[bytes]) -> None:
             raise LoadError(f"the server says {came[-400:].decode(errors='replace')!r}")
 
 
-def message_template(room: str) -> bytes:
+def talk_in_xmpp_room(pipe: Connection, room: XmppRoom, window: int) -> None:
+    """Enter a room, then talk whenever told to: Talk, answered with Said.
+
+    A message has been taken when the room sends it to the talker himself, as to everybody.
+    """
+    talk_by(pipe, RoomWay(enter(room, "talker"), _message_template(room.address), 2, MARK), window)
+
+
+def _message_template(room: str) -> bytes:
     """Return a message to a room, to be formatted with its number twice."""
     text = "#%08d# " + "Nobody reads this, but it has the length that is wanted. " * 4
     # Formatted, a place of four bytes becomes a number of eight.

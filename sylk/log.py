@@ -63,14 +63,19 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(_escape_match, text)
 
 
-@contextmanager
-def logging_call(call_id: str) -> Generator[None, None, None]:
-    """Put the Call-ID before every line that is logged inside, in tasks begun inside too."""
-    token = _call_id.set(call_id[:CALL_ID_LIMIT])
-    try:
-        yield
-    finally:
-        _call_id.reset(token)
+class LoggingCall:
+    """Puts the Call-ID before every line that is logged inside, in tasks begun inside too."""
+
+    __slots__ = ("_call_id", "_token")
+
+    def __init__(self, call_id: str) -> None:
+        self._call_id = call_id[:CALL_ID_LIMIT]
+
+    def __enter__(self) -> None:
+        self._token = _call_id.set(self._call_id)
+
+    def __exit__(self, *_: object) -> None:
+        _call_id.reset(self._token)
 
 
 class ApplicationLogger(logging.LoggerAdapter[logging.Logger]):

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import trio
 
@@ -13,11 +13,10 @@ from sylk.application import Application
 from sylk.bonjour import Bonjour, BonjourSettings
 from sylk.config import RawConfig
 from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
-from sylk.log import logging_call
+from sylk.log import LoggingCall
 from sylk.loop_watch import LoopWatch
 from sylk.net.msrp_watch import MsrpTrace
 from sylk.net.sip_connection import Trace
-from sylk.payload.cpim_address import Address
 from sylk.reload import plan_reload
 from sylk.server_config import ServerConfig
 from sylk.session.announcer import Announcer, Board
@@ -50,20 +49,7 @@ _UNANSWERED = 480
 _FAILED = 500
 
 
-class Answerable(Protocol):
-    """What the server must know of a request while an application handles it."""
-
-    sender: Address
-    call_id: str
-
-    @property
-    def is_answered(self) -> bool:
-        """Tell whether a final response has been sent."""
-        ...
-
-    def reject_nowait(self, status: int) -> None:
-        """Refuse at once."""
-        ...
+AnyRequest = Invitation | SubscriptionRequest | ReferralRequest | PageMessage
 
 
 class Server:
@@ -244,8 +230,11 @@ class Server:
     def _receive(self, incoming: IncomingRequest) -> None:
         application, takeover = self._choose(incoming.request)
         assert self._serving is not None
-        request, work = self._open(application, incoming, takeover)
-        self._serving.start_soon(self._handle, application, request, work)
+        request = self._open(application, incoming, takeover)
+        self._serving.start_soon(self._handle, application, request)
+
+    def _receive_referral_to_callee(self, call: Call, incoming: IncomingRequest) -> None:
+        self._receive_referral(self._owners[call], call, incoming)
 
     def _receive_referral(
         self, application: Application, call: Call, incoming: IncomingRequest
@@ -255,8 +244,7 @@ class Server:
         if self._serving is None:
             referral.reject_nowait(503)
             return
-        work = partial(application.handle_referral, referral)
-        self._serving.start_soon(self._handle, application, referral, work)
+        self._serving.start_soon(self._handle, application, referral)
 
     def _screen(self, request: Request) -> None:
         """Refuse what nobody here takes, before there is a transaction; then `_receive` gets it."""
@@ -298,32 +286,27 @@ class Server:
 
     def _open(
         self, application: Application, incoming: IncomingRequest, takeover: Takeover | None
-    ) -> tuple[Answerable, Callable[[], Awaitable[None]]]:
-        """Return the request as its application gets it, and the handling of it."""
+    ) -> AnyRequest:
+        """Return the request as its application gets it."""
         packages = application.event_packages
         match incoming.request.method:
             case "INVITE":
                 invitation = Invitation(self.endpoint, incoming, takeover, packages)
                 self._owners[invitation.call] = application
-                invitation.call.on_refer = partial(self._receive_referral, application)
-                return invitation, partial(application.handle_invitation, invitation)
+                invitation.call.on_refer = self._receive_referral_to_callee
+                return invitation
             case "SUBSCRIBE":
-                subscription = SubscriptionRequest(self.endpoint, incoming, packages)
-                return subscription, partial(application.handle_subscription, subscription)
+                return SubscriptionRequest(self.endpoint, incoming, packages)
             case "REFER":
-                referral = ReferralRequest(self.endpoint, incoming)
-                return referral, partial(application.handle_referral, referral)
+                return ReferralRequest(self.endpoint, incoming)
             case _:
-                message = PageMessage(self.endpoint, incoming)
-                return message, partial(application.handle_message, message)
+                return PageMessage(self.endpoint, incoming)
 
-    async def _handle(
-        self, application: Application, request: Answerable, work: Callable[[], Awaitable[None]]
-    ) -> None:
-        with logging_call(request.call_id):
+    async def _handle(self, application: Application, request: AnyRequest) -> None:
+        with LoggingCall(request.call_id):
             status = _UNANSWERED
             try:
-                await work()
+                await _hand_over(application, request)
             except* (SessionEnded, TransportError) as ended:
                 application.logger.info(
                     "session of %s ended: %s", request.sender.uri, _unwrap(ended)
@@ -341,6 +324,18 @@ class Server:
                     request.reject_nowait(status)
                 if isinstance(request, Invitation):
                     del self._owners[request.call]
+
+
+def _hand_over(application: Application, request: AnyRequest) -> Awaitable[None]:
+    match request:
+        case Invitation():
+            return application.handle_invitation(request)
+        case SubscriptionRequest():
+            return application.handle_subscription(request)
+        case ReferralRequest():
+            return application.handle_referral(request)
+        case PageMessage():
+            return application.handle_message(request)
 
 
 def _unwrap(error: Exception) -> Exception:

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from sylk.log import (
     LINE_LIMIT,
     ApplicationLogger,
+    LoggingCall,
     application_log_level,
     configure_logging,
     escape,
     log_level,
-    logging_call,
     set_application_log_level,
     set_log_level,
 )
@@ -86,7 +86,7 @@ def test_the_level_can_change_meanwhile() -> None:
 
 def test_a_line_inside_a_call_has_its_call_id() -> None:
     def act(log: logging.Logger) -> None:
-        with logging_call("f81d4fae@host"):
+        with LoggingCall("f81d4fae@host"):
             log.info("ringing")
         log.info("idle")
 
@@ -97,7 +97,7 @@ def test_a_line_inside_a_call_has_its_call_id() -> None:
 
 def test_a_long_call_id_does_not_push_the_line_out() -> None:
     def act(log: logging.Logger) -> None:
-        with logging_call("x" * 2 * LINE_LIMIT):
+        with LoggingCall("x" * 2 * LINE_LIMIT):
             log.info("ringing")
 
     (line,) = logged(act)
@@ -115,7 +115,7 @@ async def test_a_task_begun_inside_a_call_has_its_call_id_too() -> None:
     with configure_logging("info", stream):
         async with trio.open_nursery() as nursery:
             for call_id in ("a@host", "b@host"):
-                with logging_call(call_id):
+                with LoggingCall(call_id):
                     nursery.start_soon(child, call_id)
     texts = sorted(line[-22:] for line in stream.getvalue().splitlines())
     assert texts == ["[a@host] from a@host".rjust(22), "[b@host] from b@host".rjust(22)]
@@ -124,7 +124,7 @@ async def test_a_task_begun_inside_a_call_has_its_call_id_too() -> None:
 @given(text=st.text())
 def test_no_argument_can_begin_a_line(text: str) -> None:
     def act(log: logging.Logger) -> None:
-        with logging_call(text):
+        with LoggingCall(text):
             log.info("nickname %s of %r", text, text)
             log.info(text)
 
@@ -273,7 +273,7 @@ def test_a_wrong_format_string_is_shown_and_logging_goes_on() -> None:
 
 def test_json_is_one_object_a_line_with_all_that_a_line_has() -> None:
     stream = io.StringIO()
-    with configure_logging("info", stream, log_format="json"), logging_call("abc@host"):
+    with configure_logging("info", stream, log_format="json"), LoggingCall("abc@host"):
         ApplicationLogger("conference").info("%s joined\n\x1b[2J", "alice")
         try:
             raise ValueError("bad\nday")

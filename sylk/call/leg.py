@@ -43,6 +43,25 @@ SDP = "application/sdp"
 class Leg:
     """One side of one call; `contact` is the text of our Contact header."""
 
+    __slots__ = (
+        "_bye",
+        "_bye_answers",
+        "_events",
+        "_requests",
+        "_was_held",
+        "contact",
+        "core",
+        "dialog",
+        "ends_after_ack",
+        "hang_up_reason",
+        "make_answers",
+        "negotiation",
+        "repetition",
+        "session_timer",
+        "state",
+        "timers",
+    )
+
     def __init__(
         self,
         core: UserAgentCore,

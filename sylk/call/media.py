@@ -195,6 +195,20 @@ def find_chat(description: SessionDescription, protocols: Sequence[str]) -> Remo
     raise fault or unusable("no media line that is carried here")
 
 
+@dataclass(slots=True)
+class ChatOffer:
+    """An offer that has been read: all of it, and the chat that can be taken."""
+
+    description: SessionDescription
+    chat: RemoteChat
+
+
+def read_offer(data: bytes, protocols: Sequence[str]) -> ChatOffer:
+    """Read the first offer of a call; raises RemoteProtocolError (488) when it holds no chat."""
+    description = read_description(data)
+    return ChatOffer(description, find_chat(description, protocols))
+
+
 def describe_chat(
     path: Path,
     address: str,

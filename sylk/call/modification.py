@@ -91,6 +91,8 @@ TRANSITIONS: dict[tuple[State, Input], tuple[Action, State]] = {
 class Modification:
     """The change that is wished for or under way; `random` returns a number from 0 up to 1."""
 
+    __slots__ = ("_attempts", "_next", "_not_before", "_random", "state", "wish")
+
     def __init__(self, random: Callable[[], float]) -> None:
         self.state = State.IDLE
         self.wish = Wish.REFRESH

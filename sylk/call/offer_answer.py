@@ -55,12 +55,13 @@ from sylk.call.media import (
     CLEAR_PROTOCOL,
     TLS_PROTOCOL,
     ChatCapabilities,
+    ChatOffer,
     RemoteChat,
     answer_direction,
     describe_chat,
-    find_chat,
     read_chat,
     read_description,
+    read_offer,
     refuse_media,
     unusable,
 )
@@ -92,6 +93,33 @@ class _Before:
 
 class Negotiation:
     """The two descriptions of one session and the rules by which they change."""
+
+    __slots__ = (
+        "_address",
+        "_before",
+        "_cema",
+        "_expected",
+        "_fingerprints",
+        "_is_pinned",
+        "_last_version",
+        "_listens",
+        "_local",
+        "_path",
+        "_protocols",
+        "_remote_ports",
+        "_says_cema",
+        "_session_id",
+        "_session_name",
+        "_version",
+        "_was_offered_by_us",
+        "active",
+        "capabilities",
+        "chat",
+        "holds",
+        "on_moved",
+        "state",
+        "way",
+    )
 
     def __init__(
         self,
@@ -138,6 +166,7 @@ class Negotiation:
         self._local: list[MediaDescription] = []
         self._remote_ports: list[int] = []
         self._before: _Before | None = None
+        self._expected: ChatOffer | None = None
 
     @property
     def is_held(self) -> bool:
@@ -238,6 +267,10 @@ class Negotiation:
         self.state = NegotiationState.STABLE
         return chat
 
+    def expect(self, offer: ChatOffer) -> None:
+        """Take it that the first offer, which has still to be received, is this one."""
+        self._expected = offer
+
     def receive_offer(self, data: bytes) -> bytes:
         """Take the peer's offer and return our answer.
 
@@ -246,11 +279,15 @@ class Negotiation:
         """
         if self.state is NegotiationState.LOCAL_OFFER:
             raise RemoteProtocolError("an offer of ours is not answered yet", _REQUEST_PENDING)
-        description = read_description(data)
         first = self.state is NegotiationState.NONE
-        if not first and len(description.media) < len(self._local):
-            raise unusable("a media line has gone", _MISCELLANEOUS)
-        chat = find_chat(description, self._protocols) if first else self._same_chat(description)
+        if first:
+            offer = self._expected or read_offer(data, self._protocols)
+            description, chat, self._expected = offer.description, offer.chat, None
+        else:
+            description = read_description(data)
+            if len(description.media) < len(self._local):
+                raise unusable("a media line has gone", _MISCELLANEOUS)
+            chat = self._same_chat(description)
         self._remote_ports = [media.port for media in description.media]
         media = [refuse_media(line, self._address) for line in description.media]
         if chat is not None:

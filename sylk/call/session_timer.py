@@ -59,6 +59,18 @@ class Due(Enum):
 class SessionTimer:
     """The timer of one dialog; `interval` is 0 while there is none."""
 
+    __slots__ = (
+        "_expires_at",
+        "_minimum",
+        "_peer_knows_timers",
+        "_refresh_at",
+        "_refusals",
+        "_settings",
+        "interval",
+        "refresh_is_due",
+        "we_refresh",
+    )
+
     def __init__(self, settings: SessionTimerSettings) -> None:
         self.interval = 0
         self.we_refresh = False

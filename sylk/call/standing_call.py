@@ -35,6 +35,19 @@ _BEFORE_ANSWER = (State.INCOMING, State.CALLING, State.EARLY, State.CANCELLING)
 class StandingCall:
     """The part of a call between its ACK and its BYE; `random` returns a number from 0 up to 1."""
 
+    __slots__ = (
+        "_acks",
+        "_answers",
+        "_cancel_at",
+        "_leg",
+        "_modification",
+        "_peer_takes_update",
+        "_random",
+        "_request",
+        "_to_cancel",
+        "_update_was_refused",
+    )
+
     def __init__(self, leg: Leg, random: Callable[[], float]) -> None:
         self._leg = leg
         self._random = random

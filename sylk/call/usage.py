@@ -23,7 +23,7 @@ from sylk.sip.core import IncomingRequest, UserAgentCore
 from sylk.sip.dialog import Dialog
 from sylk.sip.message import Request, Response
 from sylk.sip.reason_header import Reason, end_of, reasons_of
-from sylk.sip.timers import Timers
+from sylk.sip.timers import DEFAULT_TIMERS, Timers
 from sylk.sip.transaction import ClientTransaction, ServerTransaction
 
 _IN_DIALOG_REFUSALS = {"REFER": 403, "SUBSCRIBE": 489, "NOTIFY": 481}
@@ -31,6 +31,16 @@ _IN_DIALOG_REFUSALS = {"REFER": 403, "SUBSCRIBE": 489, "NOTIFY": 481}
 
 class InviteUsage:
     """One call as its user sees it: verbs in, events out, deadlines in between."""
+
+    __slots__ = (
+        "_caller",
+        "_leg",
+        "_standing",
+        "cancel_wanted",
+        "client_transaction",
+        "request",
+        "server_transaction",
+    )
 
     def __init__(
         self,
@@ -59,7 +69,7 @@ class InviteUsage:
             negotiation,
             contact,
             SessionTimer(session_timer or SessionTimerSettings()),
-            timers or Timers(),
+            timers or DEFAULT_TIMERS,
             State.INCOMING if server_transaction else State.CALLING,
         )
         self._standing = StandingCall(self._leg, random)

@@ -42,6 +42,19 @@ class SessionUser(Protocol):
 class MsrpLink:
     """One connection that carries MSRP, for as long as a session needs it."""
 
+    __slots__ = (
+        "_is_traced",
+        "_watch",
+        "_watched",
+        "connection",
+        "is_kept",
+        "outbox",
+        "reason",
+        "scope",
+        "sessions",
+        "stream",
+    )
+
     def __init__(
         self,
         stream: ByteStream,

@@ -27,7 +27,7 @@ def _no_calls() -> dict[str, SessionCall]:
     return {}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class WatchedLink:
     """One connection, as it is told apart by who watches."""
 

@@ -30,6 +30,21 @@ class Outbox:
     from then on writes are dropped.
     """
 
+    __slots__ = (
+        "_dropped",
+        "_failed",
+        "_finished",
+        "_limit",
+        "_nursery",
+        "_on_failure",
+        "_queue",
+        "_stream",
+        "_timeout",
+        "is_too_slow",
+        "on_empty",
+        "pending",
+    )
+
     def __init__(
         self,
         stream: ByteStream,

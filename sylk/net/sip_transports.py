@@ -131,6 +131,11 @@ class SipTransports:
         """How many bytes wait for peers that are slow."""
         return sum(one.outbox.pending for one in self._connections.values())
 
+    def backlog(self, flow: Flow) -> int:
+        """Return how many bytes wait for the peer of a connection; over UDP none ever does."""
+        connection = self._connections.get(flow)
+        return 0 if connection is None else connection.outbox.pending
+
     def proven_domains(self, flow: Flow) -> frozenset[str]:
         """Return the SIP domains that the peer of a TLS connection has a certificate for."""
         connection = self._connections.get(flow)

@@ -69,6 +69,8 @@ def close_socket(sock: socket.socket) -> None:
 class TcpStream:
     """A TCP connection in clear."""
 
+    __slots__ = ("_socket", "local", "remote")
+
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         try:

@@ -22,6 +22,7 @@ from sylk.call.usage_events import (
 )
 from sylk.call.usage_table import State
 from sylk.errors import LocalProtocolError, RemoteProtocolError, SessionEnded
+from sylk.net.wakeup import Gate
 from sylk.session.dialog_user import Outlet
 from sylk.session.identity import harmless
 from sylk.sip.address import NameAddr
@@ -33,16 +34,46 @@ from sylk.sip.reason_header import reasons_of
 
 logger = logging.getLogger("sylk.session")
 
+_OF_THE_SET_UP = frozenset(
+    {
+        *("Accept", "Accept-Encoding", "Accept-Language", "Allow", "Allow-Events", "Supported"),
+        *("Require", "Proxy-Require", "Session-Expires", "Min-SE", "Route", "Record-Route"),
+        *("Authorization", "Proxy-Authorization", "Max-Forwards", "Expires", "Date"),
+        *("MIME-Version", "Content-Type", "Content-Length", "Content-Disposition"),
+    }
+)
+"""The header fields of an INVITE that mean nothing any more when the call stands."""
+
 
 class Call:
     """One call, from the first INVITE until both sides have let go."""
+
+    __slots__ = (
+        "__weakref__",
+        "_outlet",
+        "flow",
+        "is_established",
+        "is_focus",
+        "is_over",
+        "on_end",
+        "on_hold_changed",
+        "on_refer",
+        "on_reoffered",
+        "on_ringing",
+        "peer",
+        "reason",
+        "refusal",
+        "settled",
+        "status",
+        "usage",
+    )
 
     def __init__(self, outlet: Outlet, usage: InviteUsage, flow: Flow) -> None:
         self.usage = usage
         self.flow = flow
         """The way over which the peer is reached as long as it stands."""
-        self.settled = trio.Event()
-        """Set when the call stands, or has ended before it did."""
+        self.settled = Gate()
+        """Open when the call stands, or has ended before it did."""
         self.is_established = False
         self.is_over = False
         """True when nothing can be said in this call any more."""
@@ -229,10 +260,10 @@ class Call:
         match event:
             case Established():
                 self.is_established = True
-                # The offer has been read, and the INVITE is kept for as long as the call lasts.
+                # The INVITE is kept for as long as the call lasts.
                 self.request.body, self.request.parts = b"", ()
-                self.request.headers.forget_lookups()
-                self.settled.set()
+                self.request.headers.forget(_OF_THE_SET_UP)
+                self.settled.open()
             case Ringing(status):
                 if self.on_ringing is not None:
                     self.on_ringing(status)
@@ -255,6 +286,6 @@ class Call:
         # It may hold words of the peer's, and is shown and logged.
         self.reason, self.status = harmless(reason), status
         self.is_over = True
-        self.settled.set()
+        self.settled.open()
         if self.on_end is not None:
             self.on_end()

@@ -21,7 +21,7 @@ from sylk.msrp.receipt import Receipt
 from sylk.msrp.session import MsrpSession
 from sylk.msrp.strays import Strays
 from sylk.net.msrp_link import MsrpLink
-from sylk.net.wakeup import Wakeup
+from sylk.net.wakeup import Gate, Wakeup
 from sylk.payload.cpim import Address, CpimMessage
 from sylk.session.call import Call
 from sylk.session.chat_outcome import outcome_of
@@ -62,8 +62,8 @@ class Chat:
         self.on_hold_changed: Callable[[bool], None] | None = None
         """Called with the new `is_held` (RFC 3264 section 8.4)."""
         call.on_hold_changed = self._hold_changed
-        self.bound = trio.Event()
-        """Set when the MSRP session stands, or has failed before it did."""
+        self.bound = Gate()
+        """Open when the MSRP session stands, or has failed before it did."""
         self.on_delivered: Callable[[bytes], None] | None = None
         """Called with the Message-ID when a message was answered with 200, and when all of it is
         reported as delivered."""
@@ -86,9 +86,8 @@ class Chat:
         """Woken when the peer has answered a message, or nothing will be heard any more."""
         self._changed = Wakeup()
         self._room_again = Wakeup()
-        self._back = trio.Event()
-        """Set unless the chat waits for another connection."""
-        self._back.set()
+        self._back = Gate(is_open=True)
+        """Closed while the chat waits for another connection."""
 
     # What an application uses
 
@@ -327,7 +326,7 @@ class Chat:
             self._inbox_size += len(piece.body)
             self._changed.wake()
         elif isinstance(event, events.Bound):
-            self.bound.set()
+            self.bound.open()
         elif isinstance(event, events.NicknameRequested):
             if self.call.is_over:
                 self.session.answer_nickname(event, _NO_SESSION)
@@ -339,15 +338,14 @@ class Chat:
             self._nicknames.take_answer(event)
         elif isinstance(event, events.Detached):
             self.link = None
-            if self._back.is_set():
-                self._back = trio.Event()
+            self._back.close()
         elif isinstance(event, events.Rebound):
-            self._back.set()
+            self._back.open()
         elif isinstance(event, events.Closed):
-            self.bound.set()
+            self.bound.open()
             self.link = None
             self._heard.wake()
-            self._back.set()
+            self._back.open()
             if not self.call.is_over:
                 self.call.hang_up(f"media: {event.reason}", _MEDIA_FAILED)
         else:
@@ -362,8 +360,8 @@ class Chat:
         """Wake whoever waits for this chat."""
         self._nicknames.end()
         self._heard.wake()
-        self.bound.set()
-        self._back.set()
+        self.bound.open()
+        self._back.open()
         self._changed.wake()
         self._room_again.wake()
         if self.on_over is not None:

@@ -35,6 +35,8 @@ class Readable(Protocol):
 class Batches:
     """All there is each time, the pieces of large messages and requests for nicknames too."""
 
+    __slots__ = ("_chat",)
+
     def __init__(self, chat: Readable) -> None:
         self._chat = chat
 

@@ -83,6 +83,10 @@ class Outlet(Protocol):
         """
         ...
 
+    def backlog(self, flow: Flow, /) -> int:
+        """Return how many bytes wait for whoever is at the other end of a flow."""
+        ...
+
     def forget(self, user: DialogUser, /) -> None:
         """Drop every reference to a user that is finished: dialog, transactions, alarm.
 

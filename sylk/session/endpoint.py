@@ -315,6 +315,10 @@ class Endpoint:
         user.take_events()
         self.flush()
 
+    def backlog(self, flow: Flow, /) -> int:
+        """Return how many bytes wait for whoever is at the other end of a flow."""
+        return self.transports.backlog(flow)
+
     def _cancel_if_wanted(self, call: Call) -> None:
         usage = call.usage
         if usage.cancel_wanted and usage.client_transaction is not None:

@@ -24,13 +24,15 @@ async def establish(endpoint: Endpoint, chat: Chat) -> None:
     with trio.move_on_after(timeout):
         # The peer may connect before its ACK has come.
         _take_remote_path(chat)
-        chat.call.usage.negotiation.on_moved = lambda: _take_remote_path(chat)
+        negotiation = chat.call.usage.negotiation
+        negotiation.on_moved = lambda: _take_remote_path(chat)
         await chat.call.settled.wait()
         if chat.call.is_over:
             raise chat.call.ended_error()
         _take_remote_path(chat)
         await _bind(endpoint, chat)
-        chat.call.usage.negotiation.pin()
+        negotiation.pin()
+        negotiation.on_moved = None
         if chat.call.is_over:
             raise chat.call.ended_error()
         return

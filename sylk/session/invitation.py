@@ -6,7 +6,7 @@ from types import TracebackType
 
 import trio
 
-from sylk.call.media import ChatCapabilities, RemoteChat, find_chat, read_description
+from sylk.call.media import ChatCapabilities, ChatOffer, read_offer
 from sylk.call.usage_table import State
 from sylk.errors import RemoteProtocolError, SessionEnded
 from sylk.net.msrp_watch import SessionCall
@@ -29,6 +29,24 @@ _FAILED = 500
 class Invitation:
     """An INVITE outside a dialog; it must be accepted or rejected, once."""
 
+    __slots__ = (
+        "_call",
+        "_caller",
+        "_contact",
+        "_endpoint",
+        "_headers",
+        "_path",
+        "_request",
+        "_takeover",
+        "call_id",
+        "fault",
+        "offers_cpim",
+        "recipient",
+        "request_uri",
+        "sender",
+        "source",
+    )
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -48,19 +66,23 @@ class Invitation:
         self.call_id = request.call_id
         self._endpoint = endpoint
         self._request = request
+        self.fault: RemoteProtocolError | None = None
+        """Why the offer holds no chat that can be taken; None when it holds one."""
+        offer = self._read_offer()
+        self.offers_cpim = self.fault is None if offer is None else offer.chat.takes_cpim
+        """Whether the chat that is offered takes CPIM; True when the offer is left to us."""
         media = endpoint.media
-        self._offer = _read_offer(request.body, media.protocols)
-        secure = self._offer.is_secure if isinstance(self._offer, RemoteChat) else media.offers_tls
-        self._session, self._negotiation = endpoint.media.open_session(
-            incoming.flow, (), secure=secure
-        )
+        secure = media.offers_tls if offer is None else offer.chat.is_secure
+        self._path, negotiation = media.negotiate(incoming.flow, secure=secure)
+        if offer is not None:
+            negotiation.expect(offer)
         self._takeover = takeover
         self._caller = incoming.sender
         self._headers = allow_events_headers(event_packages)
         user = _contact_user(self.request_uri, takeover)
         contact = endpoint.contact_for(incoming.flow, user, self.request_uri.scheme)
         self._contact = contact
-        self._call = endpoint.incoming_call(incoming, self._negotiation, contact)
+        self._call = endpoint.incoming_call(incoming, negotiation, contact)
 
     @property
     def headers(self) -> Headers:
@@ -79,18 +101,6 @@ class Invitation:
     def offers_chat(self) -> bool:
         """Tell whether a chat can be set up: one is offered, or the offer is left to us."""
         return self.fault is None
-
-    @property
-    def offers_cpim(self) -> bool:
-        """Tell whether the chat that is offered takes CPIM; True when the offer is left to us."""
-        return (
-            self._offer.takes_cpim if isinstance(self._offer, RemoteChat) else self._offer is None
-        )
-
-    @property
-    def fault(self) -> RemoteProtocolError | None:
-        """Why the offer holds no chat that can be taken; None when it holds one."""
-        return self._offer if isinstance(self._offer, RemoteProtocolError) else None
 
     @property
     def call(self) -> Call:
@@ -163,10 +173,8 @@ class Invitation:
         if focus:
             self._call.usage.contact = f"{self._focus_contact(local)};isfocus"
         capabilities = ChatCapabilities(accept_types, accept_wrapped_types, chatroom)
-        self._session = self._endpoint.media.session_on(
-            self._session.local_path, accept_types, streams=streams
-        )
-        chat = Chat(self._call, self._session, local or self.recipient, self.sender)
+        session = self._endpoint.media.session_on(self._path, accept_types, streams=streams)
+        chat = Chat(self._call, session, local or self.recipient, self.sender)
         # A client behind a proxy does not know by what name the proxy knows it.
         chat.claimed = identity_of(self._request.from_)
         acceptance = Acceptance(self._endpoint, chat, capabilities, self._headers)
@@ -180,6 +188,16 @@ class Invitation:
                 allow_join=allow_join,
             )
         return acceptance
+
+    def _read_offer(self) -> ChatOffer | None:
+        """Return what is offered; None where there is a fault, or the offer is left to us."""
+        if not self._request.body:
+            return None
+        try:
+            return read_offer(self._request.body, self._endpoint.media.protocols)
+        except RemoteProtocolError as error:
+            self.fault = error
+            return None
 
     def _focus_contact(self, local: Address | None) -> str:
         if local is None:
@@ -197,18 +215,10 @@ def _contact_user(request_uri: SipURI, takeover: Takeover | None) -> str | None:
     return contact.uri.user
 
 
-def _read_offer(body: bytes, protocols: Sequence[str]) -> RemoteChat | RemoteProtocolError | None:
-    """Return the chat that is offered, or why there is none; None when the offer is left to us."""
-    if not body:
-        return None
-    try:
-        return find_chat(read_description(body), protocols)
-    except RemoteProtocolError as error:
-        return error
-
-
 class Acceptance:
     """The time in which a chat stands; leaving it ends the chat with a BYE."""
+
+    __slots__ = ("_capabilities", "_chat", "_endpoint", "_headers", "check", "replaced")
 
     def __init__(
         self,

@@ -74,7 +74,14 @@ class MediaSessions:
         secure: bool,
         via: RelayPath | None = None,
     ) -> tuple[MsrpSession, Negotiation]:
-        """Make the MSRP session and the negotiation of a new call over `flow`.
+        """Make the MSRP session and the negotiation of a new call over `flow`; as `negotiate`."""
+        path, negotiation = self.negotiate(flow, secure=secure, via=via)
+        return self.session_on(path, accept_types), negotiation
+
+    def negotiate(
+        self, flow: Flow, *, secure: bool, via: RelayPath | None = None
+    ) -> tuple[Path, Negotiation]:
+        """Return our path and the negotiation of a new call over `flow`.
 
         `via` is a path through our relay; where it leads decides whether over TLS.
         """
@@ -92,7 +99,7 @@ class MediaSessions:
             listens=is_relayed or self._port.listens(secure=secure),
             cema=self._port.settings.cema,
         )
-        return self.session_on(path, accept_types), negotiation
+        return path, negotiation
 
     def _direct_or_standing(self, flow: Flow, *, secure: bool) -> Path:
         """Return the path of a session of ours; SDP says TLS where its first URI does."""

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from sylk.errors import TransportError
@@ -74,11 +75,8 @@ class OwnHosts:
         host = host.lower().strip("[]").rstrip(".")
         if host in self._names or host == self._advertised:
             return True
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return False
-        return address.is_loopback or str(address) in self._current()
+        address = _address(host)
+        return address is not None and (address.is_loopback or str(address) in self._current())
 
     def _current(self) -> tuple[str, ...]:
         now = self._clock()
@@ -88,3 +86,12 @@ class OwnHosts:
                 found = [one for one in self._interfaces() if one.is_up]
                 self._addresses = tuple(host for one in found for host in one.addresses)
         return self._addresses
+
+
+# The same few hosts are asked about for each request.
+@lru_cache(maxsize=128)
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

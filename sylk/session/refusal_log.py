@@ -3,7 +3,7 @@
 import logging
 
 from sylk.errors import RemoteProtocolError
-from sylk.log import logging_call
+from sylk.log import LoggingCall
 from sylk.net.refusal_lines import LINES_A_MINUTE, RefusalLines
 from sylk.sip.events import Refused
 from sylk.sip.flow import show_address
@@ -39,7 +39,7 @@ def _write(level: int, refused: Refused) -> None:
         logger.log(level, "refused from %s with %d: %s", source, status, reason)
         return
     call_id, sender = known
-    with logging_call(call_id):
+    with LoggingCall(call_id):
         logger.log(
             level,
             "refused %s from %s (%s) to %s with %d: %s",

@@ -105,19 +105,32 @@ class SubscriptionRequest(OutOfDialogRequest):
         """The event package that is asked for."""
         return self._incoming.request.event
 
+    @property
+    def backlog(self) -> int:
+        """How many bytes wait for the subscriber, and for all who are behind the same proxy."""
+        return self._endpoint.backlog(self.flow)
+
     async def accept(
-        self, body: bytes = b"", content_type: str | None = None, *, pending: bool = False
+        self,
+        body: bytes = b"",
+        content_type: str | None = None,
+        *,
+        pending: bool = False,
+        later: bool = False,
     ) -> Subscription:
         """Accept, and tell the state at once; with `pending` not until `approve`.
 
-        The subscription outlives the handler of the request, until one side ends it. Raises
-        SessionEnded, with the request refused, when it cannot be: a bad Event, too short a time.
+        With `later` it is told by the first `notify`, for which it is high time: RFC 6665 section
+        4.2.2 wants it at once. The subscription outlives the handler of the request, until one side
+        ends it. Raises SessionEnded, with the request refused, when it cannot be: a bad Event, too
+        short a time. What is sent leaves before any other task has a turn.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         subscription = self._open(
             partial(self._endpoint.open_subscription, event_packages=self._event_packages)
         )
-        subscription.accept(body, content_type, pending=pending)
+        subscription.accept(body, content_type, pending=pending, later=later)
+        await trio.lowlevel.cancel_shielded_checkpoint()
         return subscription
 
 

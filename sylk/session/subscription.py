@@ -47,6 +47,11 @@ class NotifierUser:
         return self._over.is_set()
 
     @property
+    def backlog(self) -> int:
+        """How many bytes wait for the peer, and for all others who are behind the same proxy."""
+        return self._outlet.backlog(self.flow)
+
+    @property
     def request(self) -> Request:
         """The SUBSCRIBE or REFER that began it."""
         return self.usage.request
@@ -150,13 +155,21 @@ class Subscription(NotifierUser):
         """Called when the subscriber asks again: a good moment for `notify`."""
 
     def accept(
-        self, body: bytes = b"", content_type: str | None = None, *, pending: bool = False
+        self,
+        body: bytes = b"",
+        content_type: str | None = None,
+        *,
+        pending: bool = False,
+        later: bool = False,
     ) -> None:
         """Accept and tell the state; with `pending`, `body` says nothing until `approve`.
 
+        With `later` only who asks once is told it at once, and all others by the first `notify`.
         Raises SessionEnded when the subscriber asks for too short a time, or has gone already.
         """
-        self._accept(lambda now: self.usage.accept(now, body, content_type, pending=pending))
+        self._accept(
+            lambda now: self.usage.accept(now, body, content_type, pending=pending, later=later)
+        )
 
     def approve(self) -> None:
         """Let a pending subscription have the state."""

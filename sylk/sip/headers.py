@@ -4,7 +4,7 @@ Values stay text until somebody asks for their meaning; what was parsed is kept 
 text until a field of that name changes (`parsed`). RFC 3261 section 7.3.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Self, TypeVar, cast
 
 from sylk.errors import LocalProtocolError
@@ -153,19 +153,25 @@ class Headers:
 
         For each name the value of the parser that ran last is remembered.
         """
-        name = _key(name)
         known = self._parsed.get(name)
         if known is not None and known[0] is parse:
             return cast(T, known[1])
-        value = parse(self._lines(name))
-        self._parsed[name] = (parse, value)
+        key = _key(name)
+        known = self._parsed.get(key)
+        if known is not None and known[0] is parse:
+            return cast(T, known[1])
+        value = parse(self._lines(key))
+        self._parsed[key] = (parse, value)
         return value
 
     def add(self, name: str, value: str) -> None:
         """Append a field."""
         item = _checked(name, value)
         self._items.append(item)
-        self._changed(item[0])
+        key = _key(item[0])
+        self._parsed.pop(key, None)
+        if self._index is not None:
+            self._index.setdefault(key, []).append(item[1])
 
     def add_first(self, name: str, value: str) -> None:
         """Put a field before all others, as Via and Record-Route need it."""
@@ -212,6 +218,11 @@ class Headers:
         self._index = None
         self._parsed = {}
 
+    def forget(self, names: Collection[str]) -> None:
+        """Give up these fields, named as the RFCs spell them, and what makes look-ups fast."""
+        self._items = [item for item in self._items if item[0] not in names]
+        self.forget_lookups()
+
     def copy(self) -> "Headers":
         """Return headers that can change on their own."""
         headers = Headers()
@@ -235,7 +246,9 @@ class Headers:
         return f"Headers({self._items!r})"
 
     def _lines(self, name: str) -> list[str]:
-        return self._indexed().get(_key(name), _NO_LINES)
+        index = self._indexed()
+        # The keys are the names as most callers write them.
+        return index.get(name) or index.get(_key(name), _NO_LINES)
 
     def _indexed(self) -> dict[str, list[str]]:
         index = self._index

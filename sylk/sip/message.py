@@ -220,14 +220,13 @@ class Response(Message):
         if 100 < status < 300 and request.method in _DIALOG_METHODS:
             items += [("Record-Route", value) for value in old.lines("Record-Route")]
         items += [("From", value) for value in old.lines("From")[:1]]
-        items += [("To", value) for value in old.lines("To")[:1]]
+        tag = f";tag={to_tag}" if to_tag is not None and _lacks_tag(request) else ""
+        items += [("To", value + tag) for value in old.lines("To")[:1]]
         items += [("Call-ID", value) for value in old.lines("Call-ID")[:1]]
         items += [("CSeq", value) for value in old.lines("CSeq")[:1]]
         if status == 100:
             items += [("Timestamp", value) for value in old.lines("Timestamp")[:1]]
         answer = Headers.from_wire(items)
-        if to_tag is not None and _lacks_tag(request):
-            answer.set("To", f"{old.get('To')};tag={to_tag}")
         for name, value in headers:
             answer.add(name, value)
         if content_type is not None:

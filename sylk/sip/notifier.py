@@ -105,11 +105,13 @@ class NotifierUsage:
         content_type: str | None = None,
         *,
         pending: bool = False,
+        later: bool = False,
         headers: HeaderList = (),
     ) -> None:
         """Accept and tell the state; with `pending` it waits for `approve`, and `body` is neutral.
 
-        A SUBSCRIBE with Expires 0 is a poll: it is told the state once. Raises
+        A SUBSCRIBE with Expires 0 is a poll: it is told the state once. With `later` any other is
+        told it by the first `change`. Raises
         RemoteProtocolError (423 for a time that is too short, 400 without a usable Contact); the
         usage then waits for `reject`.
         """
@@ -126,6 +128,8 @@ class NotifierUsage:
         self._succeed(self._incoming, granted, now, headers)
         if action is NotifierAction.OPEN_AND_CLOSE:
             self._close(_timeout(), "polled", now, told=True)
+        elif later:
+            self._document = NotifiedState()
         else:
             self._tell(now)
 
@@ -153,7 +157,9 @@ class NotifierUsage:
 
         `difference` goes out in its place if the subscriber has the state before.
         """
-        knows_last = not self._pacing.is_untold and not self._pacing.is_waiting
+        # Whoever was told nothing has no state that a difference would change.
+        was_told = self._document.content_type is not None
+        knows_last = was_told and not self._pacing.is_untold and not self._pacing.is_waiting
         document = NotifiedState(body, content_type, difference if knows_last else b"")
         action = self._must(NotifierInput.CHANGE)
         if action is NotifierAction.TELL:

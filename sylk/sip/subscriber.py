@@ -36,7 +36,7 @@ from sylk.sip.subscription_table import (
     SubscriberInput,
     SubscriberState,
 )
-from sylk.sip.timers import Timers
+from sylk.sip.timers import DEFAULT_TIMERS, Timers
 
 _NO_CONTENT = 204  # RFC 5839: the state is as before, and no NOTIFY will follow.
 _NOTIFY_INPUTS = {
@@ -90,7 +90,7 @@ class SubscriberUsage:
         self._refresh_at = refresh_at
         self._max_forks = max_forks
         self._forks = 0
-        self._timers = timers or Timers()
+        self._timers = timers or DEFAULT_TIMERS
         self._lifetime = SubscriptionLifetime(
             None if is_refer else request.expires, self._timers.timer_f, refresh_at, now
         )

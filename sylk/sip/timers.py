@@ -10,7 +10,7 @@ from dataclasses import dataclass
 TIMER_D_MINIMUM_SECONDS = 32.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Timers:
     """T1 is the round trip estimate, T2 the longest interval, T4 the life of a message."""
 
@@ -92,3 +92,7 @@ class Timers:
     def timer_unanswered(self) -> float:
         """When a non-INVITE client has given up, so that no answer is of use (RFC 4320 4.2)."""
         return self.timer_f
+
+
+DEFAULT_TIMERS = Timers()
+"""Those of everybody who has no others."""

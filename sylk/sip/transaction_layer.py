@@ -27,7 +27,7 @@ from sylk.sip.layer_events import (
 )
 from sylk.sip.message import Message, Request, Response
 from sylk.sip.response_routing import reply_flow, stamp_source
-from sylk.sip.timers import Timers
+from sylk.sip.timers import DEFAULT_TIMERS, Timers
 from sylk.sip.transaction import (
     ClientTransaction,
     Key,
@@ -63,7 +63,7 @@ class TransactionLayer:
         bounds: TransactionBounds | None = None,
         make_branch: Callable[[], str],
     ) -> None:
-        self._timers = timers or Timers()
+        self._timers = timers or DEFAULT_TIMERS
         self._bounds = bounds or TransactionBounds()
         self._kept_octets = 0
         self._make_branch = make_branch

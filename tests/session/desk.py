@@ -9,6 +9,7 @@ from sylk.session.dialog_user import DialogUser
 from sylk.session.subscription import Referral, Subscription
 from sylk.sip.core import Event, IncomingRequest, IncomingResponse, RequestFailed
 from sylk.sip.dialog import DialogKey
+from sylk.sip.flow import Flow
 from sylk.sip.notifier import NotifierUsage
 from sylk.sip.refer_notifier import ReferNotifier
 from sylk.sip.transaction import ClientTransaction, ServerTransaction
@@ -25,6 +26,8 @@ class Desk(Agent):
         self.alarms: dict[DialogUser, float] = {}
         self.forgotten: list[DialogUser] = []
         self.now = 0.0
+        self.waiting = 0
+        """Bytes that wait for alice."""
 
     def settle(self, user: DialogUser, /) -> None:
         if user.dialog is not None:
@@ -37,6 +40,9 @@ class Desk(Agent):
         if deadline is not None:
             self.alarms[user] = deadline
         user.take_events()
+
+    def backlog(self, flow: Flow, /) -> int:
+        return self.waiting if flow == self.flow else 0
 
     def forget(self, user: DialogUser, /) -> None:
         self.by_dialog = {key: other for key, other in self.by_dialog.items() if other is not user}

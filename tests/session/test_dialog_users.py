@@ -25,6 +25,9 @@ class Nowhere:
     def settle(self, user: DialogUser, /) -> None:
         raise AssertionError("nothing is to be sent")
 
+    def backlog(self, flow: Flow, /) -> int:
+        raise AssertionError("nothing is sent")
+
     def forget(self, user: DialogUser, /) -> None:
         raise AssertionError("nothing is over")
 

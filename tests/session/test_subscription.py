@@ -89,6 +89,27 @@ async def test_waiting_for_a_subscriber_who_leaves(clock: MockClock) -> None:
     assert line.desk.forgotten == [subscription]
 
 
+async def test_a_state_may_be_told_later_and_what_waits_for_the_peer_shows_when(
+    clock: MockClock,
+) -> None:
+    line, subscription = subscribed(clock)
+    line.desk.waiting = 1000
+    assert subscription.backlog == 1000
+    subscription.accept(b"first", TEXT, later=True)
+    line.settle()
+    assert line.alice.told == []
+    subscription.notify(b"second", TEXT, b"a difference from what was never told")
+    line.settle()
+    assert [body for _, body in line.alice.told] == [b"second"]
+
+
+async def test_who_asks_once_is_told_at_once(clock: MockClock) -> None:
+    line, subscription = subscribed(clock, 0)
+    subscription.accept(b"first", TEXT, later=True)
+    line.settle()
+    assert [body for _, body in line.alice.told] == [b"first"]
+
+
 async def test_states_that_follow_fast_are_told_when_the_alarm_rings(clock: MockClock) -> None:
     line, subscription = subscribed(clock)
     subscription.accept(b"0", TEXT)

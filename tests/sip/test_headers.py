@@ -165,3 +165,12 @@ def test_what_makes_look_ups_fast_can_be_given_up() -> None:
     assert headers.parsed("v", parse) == 2
     assert calls == [["a", "b"]] * 2
     assert headers.get("subject") == "one"
+
+
+def test_fields_that_mean_nothing_any_more_are_given_up() -> None:
+    headers = Headers([("Via", "one"), ("Allow", "BYE"), ("X-Room", "lobby")])
+    assert headers.get("Allow") == "BYE"
+    headers.forget({"Allow", "Supported"})
+    assert list(headers) == [("Via", "one"), ("X-Room", "lobby")]
+    assert headers.get("Allow") is None
+    assert headers.get("X-Room") == "lobby"

@@ -2,8 +2,9 @@
 
 Of a thousand who come into one room within seconds, each telling all the others of himself would
 make a million notices. So in a room of more than INDIVIDUALLY sessions what happens within WINDOW
-after a notice is told in one, with the first names. Who says something is told of before that. No
-I/O, no clock, no tasks.
+after a notice is told in one, with the first names. Each notice goes to everybody, so that the
+larger a room, the rarer they are. Who says something is told of before that. No I/O, no clock, no
+tasks.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +17,10 @@ INDIVIDUALLY = 20
 """Sessions in a room up to which each is told of by himself, and at once."""
 
 WINDOW = 0.5
-"""Seconds for which comings and goings are gathered."""
+"""Seconds for which comings and goings are gathered at least."""
+
+RATE = 400
+"""Messages a second that the notices of one room may be: a thousand people gather for 2.5 s."""
 
 NAMED = 10
 """Names in one notice; of the others only how many they are is told."""
@@ -38,6 +42,7 @@ class Comings:
         self._joined: dict[Participant, None] = {}
         self._left: list[Participant] = []
         self._is_gathering = False
+        self._sessions = 0
 
     def joined(self, participant: Participant, sessions: int, now: float) -> None:
         """Tell the others, now or soon, that somebody is here, in a room of so many sessions."""
@@ -62,30 +67,41 @@ class Comings:
         self._set_alarm(None, self._ring)
 
     def _tell_or_wait(self, sessions: int, now: float) -> None:
+        self._sessions = sessions
         if self._is_gathering:
             return
         self._flush()
         if sessions > INDIVIDUALLY:
-            self._is_gathering = True
-            self._set_alarm(now + WINDOW, self._ring)
+            self._gather(now)
 
     def _ring(self, now: float) -> None:
-        self._is_gathering = bool(self._joined or self._left)
-        if self._is_gathering:
+        self._is_gathering = False
+        if self._joined or self._left:
             self._flush()
-            self._set_alarm(now + WINDOW, self._ring)
+            self._gather(now)
+
+    def _gather(self, now: float) -> None:
+        self._is_gathering = True
+        self._set_alarm(now + max(WINDOW, self._sessions / RATE), self._ring)
 
     def _flush(self) -> None:
         newcomers, left = self._joined, self._left
         self._joined, self._left = {}, []
         if newcomers:
-            joined = list(newcomers)
-            self._tell(f"{_names(joined)} joined the room", newcomers)
-            # Whoever came before them they know from the welcome.
-            for index, participant in enumerate(joined[:-1], 1):
-                self._tell_some(f"{_names(joined[index:])} joined the room", [participant])
+            self._tell_joined(list(newcomers))
         if left:
             self._tell(f"{_names(left)} left the room", ())
+
+    def _tell_joined(self, joined: Sequence[Participant]) -> None:
+        text = f"{_names(joined)} joined the room"
+        if len(joined) > NAMED:
+            # They are among many of whom most have no name there: one text does for all.
+            self._tell(text, ())
+            return
+        self._tell(text, joined)
+        # Whoever came before them they know from the welcome.
+        for index, participant in enumerate(joined[:-1], 1):
+            self._tell_some(f"{_names(joined[index:])} joined the room", [participant])
 
 
 def _names(people: Sequence[Participant]) -> str:

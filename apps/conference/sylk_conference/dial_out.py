@@ -25,7 +25,7 @@ from urllib.parse import unquote
 import trio
 
 from sylk.errors import RemoteProtocolError, SessionEnded, TransportError
-from sylk.log import ApplicationLogger, logging_call
+from sylk.log import ApplicationLogger, LoggingCall
 from sylk.payload.cpim import Address
 from sylk.session import Call, UserAgent
 from sylk_conference.dial_out_settings import DialOutSettings
@@ -231,7 +231,7 @@ class DialOut:
             self._answered(open_room, ringing)
             ringing.tell(_OK)
             arrival = Arrival(datetime.now(UTC), "dialed-out", chat.call.contact, referrer.uri)
-            with logging_call(chat.call.call_id):
+            with LoggingCall(chat.call.call_id):
                 await Visit(open_room, chat, arrival, self._logger).run()
 
 

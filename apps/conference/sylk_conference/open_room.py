@@ -65,8 +65,8 @@ class OpenRoom:
     """How many have been taken since it opened."""
     called: int = 0
     """How many of these are being called, and have not answered yet."""
-    calls: dict[Call, bytes] = field(default_factory=dict[Call, bytes])
-    """The sessions that are here or on their way in, each with user@host of its person."""
+    calls: dict[bytes, list[Call]] = field(default_factory=dict[bytes, list[Call]])
+    """The sessions that are here or on their way in, by user@host of their person."""
     on_put_out: Callable[[bytes, str], bool] | None = None
     """Called when somebody is put out, by user@host, and why; tells whether he was being called."""
     on_deserted: Callable[[], None] | None = None
@@ -214,7 +214,7 @@ class OpenRoom:
             self.tell_some(reason, user.participants)
             for participant in user.participants:
                 participant.removed_by = by
-        calls = [call for call, person in self.calls.items() if person == key]
+        calls = self.calls.get(key, []).copy()
         for call in calls:
             call.hang_up(reason, _REMOVED)
         return bool(calls) or is_called

@@ -73,7 +73,7 @@ def call_recipients(
     for uri in uris:
         tell = partial(_tell, chat, room, uri)
         invitee = Invitee(uri, chat.remote)
-        if invitee.key in open_room.calls.values():
+        if invitee.key in open_room.calls:
             continue
         if uri.partition(":")[0].lower() not in ("sip", "sips"):
             tell(_BAD_SCHEME, "it is no SIP address")

@@ -156,4 +156,4 @@ class Referrals:
 def _is_here(open_room: OpenRoom, invitee: Invitee) -> bool:
     """Tell whether somebody is here, or on his way in, so that there is no need to call him."""
     is_himself = comparable(invitee.referrer.uri.encode("utf-8", "replace")) == invitee.key
-    return not is_himself and invitee.key in open_room.calls.values()
+    return not is_himself and invitee.key in open_room.calls

@@ -96,7 +96,7 @@ class Rooms:
         `source` is the IP address that his request came from.
         """
         key, open_room = key_of(sender), self.get(address)
-        is_here = open_room is not None and key in open_room.calls.values()
+        is_here = open_room is not None and key in open_room.calls
         return Asker(key, source, is_here)
 
     def place_of(self, call: Call | None) -> Address | None:
@@ -154,21 +154,26 @@ class Rooms:
             self._close_if_empty(open_room)
         self.open_permanent()
 
-    @contextmanager
-    def seat(self, address: Address, call: Call, replaced: Call | None) -> Generator[OpenRoom]:
+    def seat(self, address: Address, call: Call, replaced: Call | None) -> "Seat":
         """Keep a seat in a room for a call, or for as long as it needs that of another call."""
+        return Seat(self, address, call, replaced)
+
+    def take_seat(self, address: Address, call: Call, replaced: Call | None) -> OpenRoom:
+        """Give a call a seat, see `seat`, and return the room."""
         open_room = self.get(address) or self.open(address)
         open_room.seats += 1
         self._settle(call, open_room)
         if replaced is not None:
             self._taken.add(replaced)
-        try:
-            yield open_room
-        finally:
-            if replaced is not None:
-                self._taken.discard(replaced)
-            self._leave(call)
-            self._give_back(open_room)
+        return open_room
+
+    def leave_seat(self, call: Call, replaced: Call | None) -> None:
+        """Take back the seat of a call."""
+        open_room = self._places[call]
+        if replaced is not None:
+            self._taken.discard(replaced)
+        self._leave(call)
+        self._give_back(open_room)
 
     @contextmanager
     def seat_for_called(self, open_room: OpenRoom) -> Generator[Callable[[Call], None]]:
@@ -195,10 +200,13 @@ class Rooms:
 
     def _settle(self, call: Call, open_room: OpenRoom) -> None:
         self._places[call] = open_room
-        open_room.calls[call] = comparable(str(call.peer.uri).encode("utf-8", "replace"))
+        open_room.calls.setdefault(_person_of(call), []).append(call)
 
     def _leave(self, call: Call) -> None:
-        del self._places.pop(call).calls[call]
+        calls, person = self._places.pop(call).calls, _person_of(call)
+        calls[person].remove(call)
+        if not calls[person]:
+            del calls[person]
 
     def _give_back(self, open_room: OpenRoom) -> None:
         open_room.seats -= 1
@@ -226,3 +234,26 @@ class Rooms:
     def _changed(self, key: bytes) -> None:
         if self.on_changed is not None:
             self.on_changed(key)
+
+
+class Seat:
+    """The time for which a call has a seat; no generator, as each participant has one of these."""
+
+    __slots__ = ("_address", "_call", "_replaced", "_rooms")
+
+    def __init__(self, rooms: Rooms, address: Address, call: Call, replaced: Call | None) -> None:
+        self._rooms = rooms
+        self._address = address
+        self._call = call
+        self._replaced = replaced
+
+    def __enter__(self) -> OpenRoom:
+        return self._rooms.take_seat(self._address, self._call, self._replaced)
+
+    def __exit__(self, *_: object) -> None:
+        self._rooms.leave_seat(self._call, self._replaced)
+
+
+def _person_of(call: Call) -> bytes:
+    """Return user@host of who is at the other end of a call."""
+    return comparable(str(call.peer.uri).encode("utf-8", "replace"))

@@ -9,6 +9,8 @@ MAX_SANCTIONS = 1000
 class Sanctions:
     """Against whom there is one, and until when."""
 
+    __slots__ = ("_limit", "_until")
+
     def __init__(self, limit: int = MAX_SANCTIONS) -> None:
         self._limit = limit
         self._until: dict[bytes, float] = {}

@@ -4,6 +4,9 @@ However fast a room changes, its state is written once in an interval; a subscri
 present one when it is his turn, and those who have waited longest come first. So a hundred joins in
 a second cost a few documents, a large room costs a bounded number of bytes a second, and the last
 state always arrives.
+
+Who subscribes is told the state at once. But many may be behind one proxy, and share a connection:
+nobody is told anything while much waits there, as a document more would be too much for it.
 """
 
 from collections.abc import Callable
@@ -16,10 +19,17 @@ from sylk.session import Subscription, SubscriptionRequest
 from sylk_conference.alarm import SetAlarm
 
 SLICE = 1024 * 1024
-"""Bytes of documents that are told in one go."""
+"""Bytes of documents that are told in one go: some 5 ms in which nothing else is done."""
 
-RATE = 8 * 1024 * 1024
+RATE = 32 * 1024 * 1024
 """Bytes of documents a second, to all the subscribers of one room together."""
+
+BACKLOG = 256 * 1024
+"""Bytes that may wait on a connection before one more document goes there."""
+
+_NOTHING = -1
+_JAMMED = 0.1
+"""Seconds until it is looked again whether a connection takes more, where none did."""
 
 
 class Source(Protocol):
@@ -58,6 +68,8 @@ class Watchers:
         self._not_before = self._next_slice = 0.0
         self._told: dict[Subscription, int] = {}
         """Which version each was told."""
+        self._new: dict[Subscription, None] = {}
+        """Those of them who have been told nothing yet; their turn comes first."""
         self._behind: dict[Subscription, None] = {}
         """Those who lack the present version, in the order in which they are told it."""
         self._alarm_at: float | None = None
@@ -73,12 +85,14 @@ class Watchers:
         """
         if self._is_stale:
             self._write(trio.current_time())
-        version = self._version
-        subscription = await request.accept(self._state, self._source.content_type)
+        version, later = self._version, request.backlog > BACKLOG
+        subscription = await request.accept(self._state, self._source.content_type, later=later)
         if subscription.is_over:
             return
-        self._told[subscription] = version
-        if version != self._version:
+        self._told[subscription] = _NOTHING if later else version
+        if later:
+            self._new[subscription] = None
+        elif version != self._version:
             self._behind[subscription] = None
         subscription.on_end = partial(self._forget, subscription)
         self._keep_time()
@@ -94,11 +108,13 @@ class Watchers:
         for subscription in list(self._told):
             subscription.end(reason)
         self._told.clear()
+        self._new.clear()
         self._behind.clear()
         self._keep_time()
 
     def _forget(self, subscription: Subscription) -> None:
         self._told.pop(subscription, None)
+        self._new.pop(subscription, None)
         self._behind.pop(subscription, None)
         self._keep_time()
         if not self._told and self.on_empty is not None:
@@ -110,12 +126,12 @@ class Watchers:
         self._state, self._difference = rendered
         self._is_stale = False
         self._not_before = now + self.interval
-        self._behind |= dict.fromkeys(self._told)
+        self._behind |= dict.fromkeys(one for one in self._told if one not in self._new)
 
     def _keep_time(self) -> None:
         """See to it that `_ring` is called when there is something to tell."""
         at: float | None = None
-        if self._told and self._behind:
+        if self._new or self._behind:
             at = self._next_slice
         elif self._told and self._is_stale:
             at = max(self._not_before, trio.current_time())
@@ -128,13 +144,21 @@ class Watchers:
         self._alarm_at = None
         if self._is_stale and now >= self._not_before:
             self._write(now)
-        left = SLICE
-        while self._behind and left > 0:
-            subscription = next(iter(self._behind))
-            del self._behind[subscription]
-            left -= self._tell(subscription)
-        self._next_slice = now + SLICE / RATE
+        told = self._tell_slice()
+        self._next_slice = now + (SLICE / RATE if told else _JAMMED)
         self._keep_time()
+
+    def _tell_slice(self) -> int:
+        """Tell some whose connection takes it; returns the bytes that this takes."""
+        told = 0
+        for waiting in (self._new, self._behind):
+            for subscription in list(waiting):
+                if told >= SLICE:
+                    return told
+                if subscription.backlog <= BACKLOG:
+                    waiting.pop(subscription, None)
+                    told += self._tell(subscription)
+        return told
 
     def _tell(self, subscription: Subscription) -> int:
         """Tell one the present version; returns the bytes that this takes."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 
 import trio
-from sylk_conference.comings import INDIVIDUALLY, NAMED, WINDOW, Comings
+from sylk_conference.comings import INDIVIDUALLY, NAMED, RATE, WINDOW, Comings
 from sylk_conference.people import Participant, People
 
 from sylk.payload.cpim import Address
@@ -96,9 +96,24 @@ def test_of_many_only_the_first_are_named() -> None:
     for participant in desk.people:
         desk.comings.joined(participant, CROWD, 1.0)
     desk.pass_window()
-    text, _ = desk.told[1]
+    text, about = desk.told[1]
     assert f"p{NAMED}@example.com and {NAMED - 1} more have joined the room" in text
     assert f"p{NAMED + 1}@" not in text
+    # They are told so too, all in the same words.
+    assert about == []
+    assert desk.told_some == []
+
+
+def test_the_larger_a_room_the_rarer_its_notices() -> None:
+    desk = Desk()
+    first, second, third, *_ = desk.people
+    desk.comings.joined(first, 10 * RATE, 1.0)
+    assert desk.at == 11.0
+    desk.comings.joined(second, 20 * RATE, 2.0)
+    desk.comings.left(third, 20 * RATE, 2.0)
+    desk.pass_window()
+    assert len(desk.told) == 3
+    assert desk.at == 31.0
 
 
 def test_who_says_something_is_told_of_before() -> None:

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 import trio
+import trio.testing
 
 from sylk.payload.conference_info import EndpointStatus, State
 from tests.apps.conference.subscribers import Subscriber, users_of
@@ -154,3 +155,27 @@ async def test_everybody_in_a_room_may_watch_it_and_gets_the_same() -> None:
             assert (await watcher.subscribe()).status == 200
         assert (await one.notify()).body == (await two.notify()).body
         assert (await elsewhere.subscribe()).status == 480
+
+
+async def test_many_behind_one_proxy_are_told_one_after_the_other() -> None:
+    people, size = 30, 300_000
+    async with (
+        running_server({"Conference": {"description": "x" * size}}) as server,
+        Caller(server, "alice") as alice,
+        Subscriber(server) as proxy,
+    ):
+        await enter(alice)
+        for number in range(people):
+            subscriber = Subscriber(server, f"user{number}")
+            subscriber.sip.close()
+            subscriber.sip = proxy.sip
+            request = subscriber.request("SUBSCRIBE", "Event: conference", "Expires: 600")
+            await proxy.sip.send(request)
+        # All of their documents would be too much for what may wait on a connection.
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(20):
+            told: set[str] = set()
+            while len(told) < people:
+                notify = await proxy.notify()
+                assert len(notify.body) > size
+                told.add(notify["Call-ID"])
