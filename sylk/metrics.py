@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from sylk import __version__
 from sylk.errors import ListenError
 from sylk.net.addresses import family_of, plain_address
+from sylk.net.patient_listener import PatientListener
 from sylk.net.stream import transport_error
 from sylk.status import Counters, Gauges, ServerStatus
 
@@ -111,7 +112,7 @@ class MetricsPort:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._socket))
+        listener = PatientListener(self._socket, "a question for metrics")
         limiter = trio.CapacityLimiter(MAX_CONNECTIONS)
 
         async def serve(stream: trio.SocketStream) -> None:

@@ -21,7 +21,7 @@ import trio
 
 from sylk import __version__
 from sylk.cli import check, install_unit, migrate, passwd, status, trace
-from sylk.cli.faults import describe_listen_error
+from sylk.cli.faults import OUT_OF_MEMORY, describe_listen_error, is_out_of_memory
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
 from sylk.config import RawConfig, find_config, read_config
@@ -96,6 +96,11 @@ def _start(path: Path | None, raw: RawConfig, sections: ServerSections, *, is_ve
         fault = describe_listen_error(error, sections)
     except (SpoolError, TransportError) as error:
         fault = str(error)
+    except BaseException as error:
+        # trio itself falls when it gets no memory: a server that is half dead must not go on.
+        if not is_out_of_memory(error):
+            raise
+        fault = OUT_OF_MEMORY
     print(f"sylk-server: {fault}", file=sys.stderr)
     return 1
 

@@ -25,7 +25,7 @@ from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink, SessionUser
 from sylk.net.msrp_reopening import Reopening, Way
 from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.msrp_watch import MsrpWatch, SessionCall
-from sylk.net.outbox import Outbox
+from sylk.net.outboxes import Outboxes
 from sylk.net.relay_path import RelayAccount, RelayPath
 from sylk.net.relay_traffic import Attendant, RelayTraffic
 from sylk.net.stream import ByteStream
@@ -61,6 +61,9 @@ class MsrpPort:
         self._connector = MsrpConnector(settings.host, tls, verify=settings.verify_peers)
         self._reopening = Reopening(self._open)
         self._turns = Turns()
+        self._outboxes = Outboxes(
+            settings.outbox_limit, settings.outbox_timeout, settings.max_waiting
+        )
         self._reserved: dict[str, RelayPath] = {}
         self._relay: RelayTraffic | None = None
         if settings.relay is not None:
@@ -301,13 +304,7 @@ class MsrpPort:
                 link.reason = reason
                 nursery.cancel_scope.cancel()
 
-            outbox = Outbox(
-                stream,
-                nursery,
-                give_up,
-                limit=self.settings.outbox_limit,
-                timeout=self.settings.outbox_timeout,
-            )
+            outbox = self._outboxes.open(stream, nursery, give_up)
             connection.backlog = lambda: outbox.unsent
             link = MsrpLink(stream, connection, outbox, nursery.cancel_scope, self.watch)
             # A connection that names no session in time is not kept.

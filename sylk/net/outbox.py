@@ -7,6 +7,7 @@ takes nothing for too long, or has too much waiting, is given up: it never slows
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
@@ -21,6 +22,14 @@ DEFAULT_TIMEOUT = 30.0
 """Seconds for which a peer may take nothing while bytes wait for it."""
 
 _JOIN_SIZE = 256 * 1024
+
+
+class Total(Protocol):
+    """Who bounds what waits in many outboxes together."""
+
+    def changed(self, outbox: "Outbox", size: int, /) -> None:
+        """Take it that what waits in one has become more by `size` bytes, or less."""
+        ...
 
 
 class Outbox:
@@ -40,6 +49,7 @@ class Outbox:
         "_queue",
         "_stream",
         "_timeout",
+        "_total",
         "is_too_slow",
         "on_empty",
         "pending",
@@ -53,12 +63,14 @@ class Outbox:
         *,
         limit: int = DEFAULT_LIMIT,
         timeout: float = DEFAULT_TIMEOUT,
+        total: Total | None = None,
     ) -> None:
         self._stream = stream
         self._nursery = nursery
         self._on_failure = on_failure
         self._limit = limit
         self._timeout = timeout
+        self._total = total
         # A list, as an empty deque takes ten times the memory, and few have anything to wait for.
         self._queue: list[bytes | memoryview] = []
         self._failed = False
@@ -82,9 +94,9 @@ class Outbox:
             return
         if self._queue:
             self._queue.append(data)
-            self.pending += len(data)
+            self._grow(len(data))
             if self.pending > self._limit:
-                self._fail(f"too slow: {self.pending} bytes wait for it", is_too_slow=True)
+                self.give_up(f"too slow: {self.pending} bytes wait for it")
         else:
             try:
                 sent = self._stream.try_send(data)
@@ -95,15 +107,21 @@ class Outbox:
             if sent == len(data):
                 return
             self._queue.append(memoryview(data)[sent:] if sent else data)
-            self.pending = len(data) - sent
             self._nursery.start_soon(self._write_queue)
+            self._grow(len(data) - sent)
+
+    def _grow(self, size: int) -> None:
+        """Count what waits, or waits no more."""
+        self.pending += size
+        if self._total is not None:
+            self._total.changed(self, size)
 
     def close(self) -> None:
         """Drop what waits and whatever is written from now on, without calling `on_failure`."""
         self._failed = True
         self._queue.clear()
         self._dropped += self.pending
-        self.pending = 0
+        self._grow(-self.pending)
         self._finished.wake()
 
     @property
@@ -124,8 +142,7 @@ class Outbox:
                 with trio.move_on_after(self._timeout) as patience:
                     await self._stream.wait_sendable()
                 if patience.cancelled_caught:
-                    reason = f"too slow: it took nothing for {self._timeout:g} s"
-                    self._fail(reason, is_too_slow=True)
+                    self.give_up(f"too slow: it took nothing for {self._timeout:g} s")
                     return
                 self._write_some()
         except TransportError as error:
@@ -139,7 +156,7 @@ class Outbox:
         while self._queue:
             block = self._next_block()
             sent = self._stream.try_send(block)
-            self.pending -= sent
+            self._grow(-sent)
             if sent < len(block):
                 self._queue.insert(0, memoryview(block)[sent:])
                 return
@@ -152,6 +169,10 @@ class Outbox:
         parts = self._queue[:count]
         del self._queue[:count]
         return parts[0] if count == 1 else b"".join(parts)
+
+    def give_up(self, reason: str) -> None:
+        """Let go of a peer that is too slow."""
+        self._fail(reason, is_too_slow=True)
 
     def _fail(self, reason: str, *, is_too_slow: bool = False) -> None:
         if self._failed:
