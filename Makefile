@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test coverage bench bench-quick speed-page lock sample captures \
+.PHONY: help install run chat test coverage bench bench-quick speed-page soak lock sample captures \
 	clean
 
 help: ## Show this list
@@ -65,6 +65,9 @@ bench-quick: $(STAMP) ## Measure the most of it, less exactly, in under two minu
 speed-page: $(STAMP) ## Write docs/speed.md and its plots from build/bench.json, or from FIGURES
 	$(BIN)/uv run --frozen --quiet --group bench \
 		python -m benchmarks.page $(or $(FIGURES),build/bench.json)
+
+soak: $(STAMP) ## Load the server for long: make soak MINUTES=60; figures go to build/soak.json
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) --json build/soak.json
 
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple

@@ -89,15 +89,23 @@ class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
     `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well.
+    `settings` stand in place of all of these.
     """
 
     def __init__(
-        self, more: str = "", *, sip: str = "", history: bool = False, tls: bool = False
+        self,
+        more: str = "",
+        *,
+        sip: str = "",
+        history: bool = False,
+        tls: bool = False,
+        settings: str = "",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
-        self._log = folder / "log"
-        settings = _SETTINGS.format(
+        self.log_path = folder / "log"
+        """Where the server logs."""
+        settings = settings or _SETTINGS.format(
             host=HOST,
             history="yes" if history else "no",
             msrp_tls_port=0 if tls else "none",
@@ -105,7 +113,7 @@ class ServerProcess:
         )
         (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
         self._command = command = Path(sys.executable).with_name("sylk-server")
-        with self._log.open("wb") as log:
+        with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [command], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -141,7 +149,7 @@ class ServerProcess:
 
     def log(self) -> str:
         """Return what the server has logged."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
 
     @property
     def descriptors(self) -> int:

@@ -53,6 +53,7 @@ _MEANINGS = {
     "memory": "Bytes of memory that the process holds",
     "longest_turn": "Seconds for which the loop was held at most in the last minute",
     "stalls": "Turns of the loop that took longer than stall_limit",
+    "tasks": "Tasks of the loop that live",
 }
 
 

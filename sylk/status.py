@@ -59,6 +59,8 @@ class Gauges:
     """Bytes that the process holds."""
     longest_turn: float
     """Seconds for which one turn of the loop held up everybody, at most, in the last minute."""
+    tasks: int
+    """Tasks of the loop that live."""
 
 
 class ServerStatus:
@@ -127,6 +129,7 @@ class ServerStatus:
             msrp_waiting=sum(outbox.pending for outbox in outboxes),
             memory=_resident(),
             longest_turn=round(max(self._turns), 4),
+            tasks=trio.lowlevel.current_statistics().tasks_living,
         )
 
     def rates(self, now: float | None = None) -> dict[str, float]:

@@ -203,6 +203,8 @@ class Negotiation:
     def pin(self) -> None:
         """Take it that a connection is on its way: the peer's session stays the one that it is."""
         self._is_pinned = True
+        # Nobody comes to another path any more, and who was to be told may be let go of.
+        self.on_moved = None
 
     def make_offer(self, *, hold: bool | None = None, repeat: bool = False) -> bytes:
         """Return our offer, with the chat line as it stands; raises LocalProtocolError.

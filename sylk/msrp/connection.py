@@ -78,7 +78,7 @@ class MsrpConnection:
         self._parser = FrameParser(limits)
         self._sessions: dict[MsrpSession, None] = {}
         self._routes: dict[bytes, MsrpSession] = {}
-        # A session stands here once for each event that it has.
+        # A session stands here if it may have events.
         # A list, as an empty deque takes ten times the memory.
         self._ready: list[MsrpSession] = []
         self._out: list[bytes] = []
@@ -124,10 +124,19 @@ class MsrpConnection:
         """Return what happened next and to which session, None when all has been told."""
         ready = self._ready
         while ready:
-            session = ready.pop(0)
-            event = session.next_event()
+            event = ready[0].next_event()
             if event is not None:
-                return session, event
+                return ready[0], event
+            ready.pop(0)
+        return None
+
+    def next_events(self) -> tuple[MsrpSession, list[SessionEvent]] | None:
+        """Return a session and all that has happened to it, None when all has been told."""
+        ready = self._ready
+        while ready:
+            session = ready.pop(0)
+            if events := session.take_events():
+                return session, events
         return None
 
     def take_refusals(self) -> list[tuple[int, bytes]]:
@@ -155,6 +164,12 @@ class MsrpConnection:
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         return data
+
+    def frames_to_send(self) -> bytes:
+        """Return what `data_to_send` does, with an open chunk ended: any frame may follow."""
+        if self._open_stream is not None:
+            self.interrupt()
+        return self.data_to_send() if self._out else b""
 
     def close(self, reason: str, now: float | None = None) -> None:
         """End the connection and its sessions.
@@ -206,7 +221,9 @@ class MsrpConnection:
 
     def announce(self, session: MsrpSession) -> None:
         """Note that the session has one more event."""
-        self._ready.append(session)
+        ready = self._ready
+        if not ready or ready[-1] is not session:
+            ready.append(session)
 
     def waiting(self) -> int:
         """Return how many bytes wait to be written out."""

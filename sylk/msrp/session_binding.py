@@ -295,6 +295,13 @@ class SessionBinding:
         """Return what happened next, None when all has been told."""
         return self._events.pop(0) if self._events else None
 
+    def take_events(self) -> list[SessionEvent]:
+        """Return all that happened, which may be nothing."""
+        events = self._events
+        if events:
+            self._events = []
+        return events
+
     @property
     def has_events(self) -> bool:
         """Whether `next_event` has something to tell."""

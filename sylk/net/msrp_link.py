@@ -82,18 +82,18 @@ class MsrpLink:
 
     def write(self, data: bytes) -> None:
         """Send bytes that are complete frames; what the sessions have queued goes before them."""
-        self.connection.interrupt()
-        queued = self.connection.data_to_send()
+        queued = self.connection.frames_to_send()
         if queued:
             data = queued + data
         self._write(data)
 
     def _write(self, data: bytes) -> None:
-        self._watch.bytes_sent += len(data)
+        watch = self._watch
+        watch.bytes_sent += len(data)
         if self._is_traced:
             self._trace("sent to", data)
-        if self._watch.trace is not None:
-            self._watch.trace(False, data, self._watched)
+        if watch.trace is not None:
+            watch.trace(False, data, self._watched)
         self.outbox.write(data)
 
     def flush(self) -> None:

@@ -235,7 +235,7 @@ class MsrpPort:
 
         return handle
 
-    def _tell(self, session: MsrpSession, event: SessionEvent) -> SessionUser | None:
+    def _tell(self, session: MsrpSession, event: SessionEvent) -> None:
         user = self._users.get(session)
         if isinstance(event, Detached) and user is not None:
             self._detached(session, event.reason)
@@ -245,7 +245,6 @@ class MsrpPort:
             except Exception:
                 # One user's bug must not end the link for the others on it.
                 logger.exception("handling %s failed", type(event).__name__)
-        return user
 
     def _detached(self, session: MsrpSession, reason: str) -> None:
         """Let go of the link of a session that waits for another one."""
@@ -352,17 +351,14 @@ class MsrpPort:
 
     def _take_events(self, link: MsrpLink) -> set[SessionUser]:
         users: set[SessionUser] = set()
-        sessions: set[MsrpSession] = set()
-        while (found := link.connection.next_event()) is not None:
-            session, event = found
-            if isinstance(event, Bound | Rebound):
-                self._attach(link, session)
-            user = self._tell(session, event)
-            sessions.add(session)
-            if user is not None:
+        while (found := link.connection.next_events()) is not None:
+            session, events = found
+            for event in events:
+                if isinstance(event, Bound | Rebound):
+                    self._attach(link, session)
+                self._tell(session, event)
+            if (user := self._users.get(session)) is not None:
                 users.add(user)
-        for session in sessions:
-            if session in self._users:
                 self._clock.set(session, session.next_deadline(), self._ring(session))
         return users
 
@@ -391,7 +387,7 @@ class MsrpPort:
         for session in link.sessions:
             del self._links[session]
         link.sessions.clear()
-        # What it has still to say finds no way out any more.
-        link.connection.data_to_send()
+        link.connection.data_to_send()  # What it has still to say finds no way out any more.
         link.outbox.close()
+        link.connection.backlog = int  # 0; what leads to the outbox would keep both for long
         self.watch.outboxes.discard(link.outbox)

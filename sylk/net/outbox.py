@@ -122,6 +122,9 @@ class Outbox:
         self._queue.clear()
         self._dropped += self.pending
         self._grow(-self.pending)
+        # What leads from the stream back to its user would keep both until a collection of cycles.
+        self._on_failure = _nobody
+        self.on_empty = None
         self._finished.wake()
 
     @property
@@ -178,5 +181,10 @@ class Outbox:
         if self._failed:
             return
         self.is_too_slow = is_too_slow
+        on_failure = self._on_failure
         self.close()
-        self._on_failure(reason)
+        on_failure(reason)
+
+
+def _nobody(_reason: str) -> None:
+    """Stand for who wants to know of failures, when nobody does any more."""

@@ -40,6 +40,12 @@ class Envelope:
     other_lines: list[bytes]
 
 
+# What clients write when somebody has typed a line: the three headers, and nothing that needs care.
+_USUAL = re.compile(
+    rb"(From: [^\x00-\x1f\x7f]*)\r\n(To: [^\x00-\x1f\x7f]*)\r\n"
+    rb"DateTime: ([^\x00-\x20\x7f]+)\r\n\r\n"
+)
+_USUAL_LINES = 3
 # The headers that nearly all messages have; looking them up is cheaper than checking them.
 _FORWARDED = frozenset(
     b"NS Subject cc Require agp.Message-Type imdn.Message-ID imdn.Disposition-Notification".split()
@@ -60,6 +66,10 @@ def split_envelope(
     among MIME headers. Well-formed messages take a short way through bytes.split; all that is
     odd is left to the reader that CpimMessage.parse uses.
     """
+    usual = _USUAL.match(data, 0, max_header_size)
+    if usual is not None and max_headers >= _USUAL_LINES:
+        from_line, to_line, date_time = usual.groups()
+        return Envelope(from_line, [to_line], date_time, usual.end(), [])
     end = data.find(b"\r\n\r\n", 0, max_header_size)
     if end <= 0:
         return _split_odd(data, max_headers, max_header_size)
@@ -68,6 +78,11 @@ def split_envelope(
     # The line ends must be the only control characters, or a line may hide another one.
     if len(lines) > max_headers or len(block.translate(None, CONTROLS)) != end + 2 - 2 * len(lines):
         return _split_odd(data, max_headers, max_header_size)
+    return _split_lines(lines, end) or _split_odd(data, max_headers, max_header_size)
+
+
+def _split_lines(lines: list[bytes], end: int) -> Envelope | None:
+    """Read the lines of a header block that ends at `end`; None where one of them is odd."""
     from_line: bytes | None = None
     date_time: bytes | None = None
     to_lines: list[bytes] = []
@@ -75,7 +90,7 @@ def split_envelope(
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon:
-            return _split_odd(data, max_headers, max_header_size)
+            return None
         if name == b"From" and from_line is None:
             from_line = line
         elif name == b"To":
@@ -85,7 +100,7 @@ def split_envelope(
         elif name in _FORWARDED or _is_forwarded(name):
             other_lines.append(line)
         else:
-            return _split_odd(data, max_headers, max_header_size)
+            return None
     return Envelope(from_line, to_lines, date_time or None, end + 4, other_lines)
 
 

@@ -287,5 +287,8 @@ class Call:
         self.reason, self.status = harmless(reason), status
         self.is_over = True
         self.settled.open()
-        if self.on_end is not None:
-            self.on_end()
+        on_end, self.on_end = self.on_end, None
+        # A call that leads back to its chat would keep both until a collection of cycles.
+        self.on_hold_changed = None
+        if on_end is not None:
+            on_end()

@@ -94,11 +94,26 @@ def test_two_sessions_on_one_connection() -> None:
     data = [send(to=path) for path in paths] + [send(b"x" + path, to=path) for path in paths]
     wire.connection.receive_data(b"".join(data), 0.0)
     told = [wire.connection.next_event() for _ in range(4)]
-    assert [event and event[0] for event in told] == [one, two, one, two]
+    assert [event and event[0] for event in told] == [one, one, two, two]
     one.close("done")
     assert wire.receive(send(b"?", to=paths[0])) == [Closed("done")]
     assert bodies(wire.receive(send(b"!", to=paths[1]))) == [b"!"]
     assert wire.statuses()[-1] == 481
+
+
+def test_all_that_one_read_brought_is_told_session_by_session() -> None:
+    one, two = make_session(session_id="one"), make_session(session_id="two")
+    wire = Wire(one, two)
+    paths = [b"msrp://us.example.com:1/one;tcp", b"msrp://us.example.com:1/two;tcp"]
+    data = [send(body + path, to=path) for body in (b"x", b"y") for path in paths]
+    wire.connection.receive_data(b"".join(data), 0.0)
+    told = [found for _ in paths if (found := wire.connection.next_events()) is not None]
+    assert [session for session, _ in told] == [one, two]
+    for (_, events), path in zip(told, paths, strict=True):
+        assert isinstance(events[0], Bound)
+        assert bodies(events[1:]) == [b"x" + path, b"y" + path]
+    assert wire.connection.next_events() is None
+    assert one.take_events() == []
 
 
 @pytest.mark.parametrize("wish", [b"", b"Failure-Report: partial\r\n"])

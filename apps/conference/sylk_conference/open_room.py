@@ -222,11 +222,15 @@ class OpenRoom:
     def chats_of(
         self, sender: Participant, recipients: Sequence[Participant] | None
     ) -> dict[Chat, Participant]:
-        """Return these, or everybody but the sender for None, by their chats."""
-        listeners = self.listeners
+        """Return these, or everybody but the sender for None, by their chats.
+
+        It is for what is not kept, so that who is still being told what was said before is in it.
+        """
+        chats = {one: self.chats[one] for one in self.newcomers if not self.chats[one].is_held}
+        chats.update(self.listeners)
         if recipients is None:
-            return {chat: one for one, chat in listeners.items() if one is not sender}
-        return {listeners[one]: one for one in recipients if one in listeners}
+            return {chat: one for one, chat in chats.items() if one is not sender}
+        return {chats[one]: one for one in recipients if one in chats}
 
     def close(self) -> None:
         """Tell nothing any more: nobody is here."""

@@ -89,6 +89,8 @@ class Visit:
 
     def _leave(self) -> None:
         open_room, participant, chat = self._open_room, self._participant, self._chat
+        # A chat that leads back to its visit would keep both until a collection of cycles.
+        chat.on_hold_changed = None
         room = open_room.room
         open_room.leave(participant)
         open_room.history.leave(self._recorded)

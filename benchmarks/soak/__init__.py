@@ -1,0 +1,1 @@
+"""A mixed load against the real server for as long as one says, and what became of the server."""
