@@ -10,6 +10,7 @@ than glibc (since 2.33), nothing is done.
 import ctypes
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
@@ -87,6 +88,8 @@ async def give_memory_back() -> None:
         return
     memory = MemoryReturn(allocator.free, allocator.give_back)
     while True:
-        if await trio.to_thread.run_sync(memory.look, abandon_on_cancel=True):
-            logger.debug("memory that nobody needs was given back to the system")
+        # Where there is not even room for a thread, it is no time to give memory back.
+        with suppress(RuntimeError, MemoryError):
+            if await trio.to_thread.run_sync(memory.look, abandon_on_cancel=True):
+                logger.debug("memory that nobody needs was given back to the system")
         await trio.sleep(INTERVAL)

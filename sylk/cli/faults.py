@@ -15,6 +15,7 @@ OUT_OF_MEMORY = (
     "was acknowledged is kept. Give it more memory, or lower [MSRP] max_waiting and [SIP] "
     "max_sessions"
 )
+_NO_THREAD = "can't start new thread"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -23,7 +24,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     seen: set[int] = set()
     while waiting:
         one = waiting.pop()
-        if isinstance(one, MemoryError):
+        # A thread that cannot be started has no memory for its stack; it is told by words alone.
+        if isinstance(one, MemoryError) or str(one) == _NO_THREAD:
             return True
         if id(one) in seen:
             continue

@@ -71,4 +71,5 @@ def nested(cause: BaseException) -> BaseException:
 def test_a_lack_of_memory_is_found_whatever_it_is_wrapped_in() -> None:
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(nested(MemoryError()))
+    assert is_out_of_memory(nested(RuntimeError("can't start new thread")))
     assert not is_out_of_memory(nested(KeyError()))
