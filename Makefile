@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install run chat test coverage bench bench-quick speed-page soak lock sample captures \
+.PHONY: help install run chat test coverage bench bench-quick speed-page soak fuzz lock sample captures \
 	clean
 
 help: ## Show this list
@@ -68,6 +68,10 @@ speed-page: $(STAMP) ## Write docs/speed.md and its plots from build/bench.json,
 
 soak: $(STAMP) ## Load the server for long: make soak MINUTES=60; figures go to build/soak.json
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) --json build/soak.json
+
+fuzz: $(STAMP) ## Fuzz the readers: make fuzz SECONDS=60, TARGET=cpim for one of them
+	PYTHONPATH=apps/conference $(BIN)/uv run --frozen --quiet --group fuzz \
+		python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET))
 
 lock: $(STAMP) ## Take the newest releases into uv.lock
 	$(BIN)/uv lock --upgrade --default-index https://pypi.org/simple

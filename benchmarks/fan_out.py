@@ -43,7 +43,7 @@ _SPARE_FILES = 200
 def run(*, quick: bool) -> Section:
     """Measure rooms of several sizes, saturated, paced and at half load."""
     sizes = QUICK_SIZES if quick else SIZES
-    span = Span(0.3, 1.2) if quick else Span(1.0, 3.0)
+    span = Span(0.3, 0.8) if quick else Span(1.0, 3.0)
     allow_files(2 * max(sizes) + _SPARE_FILES)
     section = Section("fan-out", [])
     seen: Result | None = None

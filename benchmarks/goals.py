@@ -116,6 +116,46 @@ _GOALS = (
         *(_AT_LEAST, 500.0, " a second"),
     ),
 )
+
+
+@dataclass(slots=True)
+class _GoalOfGrowth:
+    """A cost that must not grow, or little, from each size of a room to the next larger one."""
+
+    text: str
+    section: str
+    case: str
+    """A pattern for the names of the rows, whose group is the size."""
+    figure: str
+    factor: float
+    """How much more it may be than before."""
+    unit: str
+
+    def outcome(self, report: Report) -> Outcome:
+        found = sorted(
+            (int(match[1]), value)
+            for match, value in figures(report, self.section, self.case, self.figure)
+        )
+        if len(found) < 2:
+            return Outcome(self.text, "not measured in this run", None)
+        costs = [cost for _, cost in found]
+        measured = ", ".join(f"{figure_text(cost)} {self.unit} with {size}" for size, cost in found)
+        met = all(after <= before * self.factor for before, after in pairwise(costs))
+        return Outcome(self.text, measured, met)
+
+
+_GOALS_OF_GROWTH = (
+    _GoalOfGrowth(
+        "The cost of a delivery falls, or stays (within a tenth), as the room grows",
+        *("fan-out", r"(\d+) listeners, saturated: Sylk", "CPU s/100k"),
+        *(1.1, "us"),
+    ),
+    _GoalOfGrowth(
+        "Ten times as many people make a join at most half as dear again",
+        *("joins", r"(\d+) people, not subscribed.*", "server CPU ms/join"),
+        *(1.5, "ms"),
+    ),
+)
 _SCALES = {"RSS full kB": 1024, "bytes each": 1000, "CPU s/100k": 0.1}
 """What figures are divided by to have the units of goals and plots: MiB, kB and microseconds."""
 
@@ -134,21 +174,7 @@ def figures(
 
 def outcomes(report: Report) -> list[Outcome]:
     """Return all goals, and what has become of each."""
-    return [*(goal.outcome(report) for goal in _GOALS), _falling_cost(report)]
-
-
-def _falling_cost(report: Report) -> Outcome:
-    text = "The cost of a delivery falls, or stays, as the room grows"
-    found = sorted(
-        (int(match[1]), value)
-        for match, value in figures(
-            report, "fan-out", r"(\d+) listeners, saturated: Sylk", "CPU s/100k"
-        )
-    )
-    if len(found) < 2:
-        return Outcome(text, "not measured in this run", None)
-    costs = [cost for _, cost in found]
-    measured = ", ".join(f"{cost:.2f} us with {count}" for count, cost in found)
-    # A tenth more is what two runs of the same differ by.
-    met = all(after <= before * 1.1 for before, after in pairwise(costs))
-    return Outcome(text, measured, met)
+    return [
+        *(goal.outcome(report) for goal in _GOALS),
+        *(goal.outcome(report) for goal in _GOALS_OF_GROWTH),
+    ]

@@ -1,5 +1,7 @@
 """Many people into one room as fast as it goes, with and without a subscription for each.
 
+Each has connections of his own; or all come at one moment, behind one proxy.
+
 What must grow with the square are the documents: each of N subscribers is told of N people. What
 has been said of the newcomers to those who are there grows so too. All else should grow with N; and
 whoever chats in another room meanwhile should hardly notice.
@@ -39,20 +41,25 @@ def run(*, quick: bool) -> Section:
     section = Section(
         "joins",
         [
-            f"People who come into one room, {WINDOW} at a time, each over connections of his own;",
-            "joined: the welcome has come. With subscriptions, each subscribes to conference-info",
-            "when his INVITE is answered, answers the NOTIFYs, and has to learn of everybody.",
+            f"People who come into one room, {WINDOW} at a time, each over connections of his own,",
+            "or all at once over the SIP connection of a proxy. Joined: the welcome has come.",
+            "With subscriptions, each subscribes to conference-info when his INVITE is answered,",
+            "answers the NOTIFYs, and has to learn of everybody.",
             f"Chat: {CHAT_RATE:g} messages a second in another room, before and meanwhile.",
         ],
     )
-    for count in QUICK_COUNTS if quick else COUNTS:
-        for subscribe in (False, True):
-            how = "subscribed" if subscribe else "not subscribed"
-            section.add(f"{count} people, {how}", _measure(count, subscribe=subscribe))
+    counts = QUICK_COUNTS if quick else COUNTS
+    for subscribe in (False, True):
+        how = "subscribed" if subscribe else "not subscribed"
+        for count in counts:
+            section.add(f"{count} people, {how}", _measure(count, WINDOW, 1, subscribe=subscribe))
+        count = counts[-1]
+        figures = _measure(count, count, count, subscribe=subscribe)
+        section.add(f"{count} at once behind a proxy, {how}", figures)
     return section
 
 
-def _measure(count: int, *, subscribe: bool) -> dict[str, Figure]:
+def _measure(count: int, window: int, in_each: int, *, subscribe: bool) -> dict[str, Figure]:
     allow_files(3 * count + _SPARE_FILES)
     with (
         ServerProcess() as server,
@@ -66,7 +73,7 @@ def _measure(count: int, *, subscribe: bool) -> dict[str, Figure]:
         empty = resident_kilobytes(server.pid)
         bystanders.tell(Say(CHAT_RATE))
         cpu, load, machine = server.cpu_seconds(), people.cpu_seconds(), machine_cpu_seconds()
-        people.tell(Arrive(server.sip_port, [ROOM] * count, WINDOW, 1, subscribe))
+        people.tell(Arrive(server.sip_port, [ROOM] * count, window, in_each, subscribe))
         arrived = people.expect(Arrived, 300.0)
         cpu, load = server.cpu_seconds() - cpu, people.cpu_seconds() - load
         others = max(machine_cpu_seconds() - machine - cpu - load, 0.0)

@@ -26,7 +26,9 @@ _HEAD_SIZE = 1024
 """More than the head of a frame has."""
 _OK = b" 200 OK\r\n"
 
-_HEAD = re.compile(rb"MSRP (\S+) SEND\r\nTo-Path: [^\r\n]+\r\nFrom-Path: (\S+)")
+# What ends the URI belongs to it: a read may end in the middle of one.
+_HEAD = re.compile(rb"MSRP (\S+) SEND\r\nTo-Path: [^\r\n]+\r\nFrom-Path: (\S+)[ \r]")
+_BAD = re.compile(rb"MSRP \S+ [3-6]\d\d[^\r\n]*")
 _USE_PATH = re.compile(rb"Use-Path: ([^\r\n]+)")
 _CHALLENGE = re.compile(rb'realm="([^"]*)"')
 _NONCE = re.compile(rb'nonce="([^"]*)"')
@@ -145,6 +147,8 @@ def _flood(sock: ssl.SSLSocket, to_path: str, own: str, flood: Flood, first: int
         data = tail + sock.recv(_READ_SIZE)
         if len(data) == len(tail):
             raise LoadError("the relay closed the connection")
+        if (bad := _BAD.search(data)) is not None:
+            raise LoadError(f"the relay says {bad[0].decode()}")
         answered += data.count(_OK)
         tail = data[1 - len(_OK) :]
     return Flooded(answered, time.monotonic() - begin)

@@ -274,7 +274,7 @@ class SipSettings:
         minimum=1,
     )
     outbox_limit: Bytes = setting(
-        1024**2,
+        4 * 1024**2,
         "How much may wait for a TCP peer that is slow. Over it its connection is closed.",
         unit="bytes",
         minimum=64 * 1024,

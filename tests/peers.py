@@ -670,6 +670,11 @@ class Caller:
         """Say something to the room, or to one person in it; it must be taken."""
         assert await self.send(wrap(self.address, to or self.room, text.encode())) == 200
 
+    @property
+    def waiting_frames(self) -> list[Frame]:
+        """What has come and nobody has asked for yet."""
+        return list(self._frames)
+
     async def next_frame(self, what: str) -> Frame:
         """Return the next frame of a method; others wait."""
         for index, frame in enumerate(self._frames):

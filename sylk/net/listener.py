@@ -54,6 +54,10 @@ class TcpListener:
         self, nursery: trio.Nursery, serve: Callable[[ByteStream], Awaitable[None]]
     ) -> None:
         """Accept until closed; each connection is one task of `nursery` that runs `serve`."""
+        await self.hand_out(lambda stream: nursery.start_soon(self._serve, stream, serve))
+
+    async def hand_out(self, take: Callable[[TcpStream], None]) -> None:
+        """Accept until closed; whoever takes a connection closes it and then calls `release`."""
         while True:
             accepted = await self._accept()
             if accepted is None:
@@ -67,7 +71,11 @@ class TcpListener:
             except TransportError:
                 self._gate.released(address)
                 continue
-            nursery.start_soon(self._serve, stream, address, serve)
+            take(stream)
+
+    def release(self, stream: ByteStream) -> None:
+        """Count a connection no more: it has been closed."""
+        self._gate.released(stream.remote[0])
 
     async def _accept(self) -> tuple[socket.socket, str] | None:
         """Return the next connection and where it comes from, None when the port was closed."""
@@ -93,7 +101,7 @@ class TcpListener:
         return None
 
     async def _serve(
-        self, stream: ByteStream, address: str, serve: Callable[[ByteStream], Awaitable[None]]
+        self, stream: ByteStream, serve: Callable[[ByteStream], Awaitable[None]]
     ) -> None:
         try:
             await serve(stream)
@@ -103,7 +111,7 @@ class TcpListener:
             # One connection's bug must not close the port for everybody.
             logger.exception("serving the connection from %s failed", show_address(stream.remote))
         finally:
-            self._gate.released(address)
+            self.release(stream)
             stream.close()
 
     def close(self) -> None:

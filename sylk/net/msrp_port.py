@@ -8,11 +8,10 @@ is lost waits for another one: where it is active, `msrp_reopening` opens it.
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 
 import trio
 
-from sylk.errors import LocalProtocolError, RemoteProtocolError, TransportError
+from sylk.errors import LocalProtocolError, TransportError
 from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.events import Bound, Detached, Rebound, SessionEvent
 from sylk.msrp.registry import SessionRegistry
@@ -21,25 +20,22 @@ from sylk.msrp.uri import DEFAULT_PORT, MsrpURI
 from sylk.net.addresses import look_up
 from sylk.net.alarm import AlarmClock, Ring
 from sylk.net.msrp_connector import MsrpConnector
-from sylk.net.msrp_link import CLOSE_GRACE, MsrpLink, SessionUser
+from sylk.net.msrp_link import Attendant, MsrpLink, Released, SessionUser
+from sylk.net.msrp_links import MsrpLinks
 from sylk.net.msrp_reopening import Reopening, Way
 from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.msrp_watch import MsrpWatch, SessionCall
-from sylk.net.outboxes import Outboxes
 from sylk.net.relay_path import RelayAccount, RelayPath
-from sylk.net.relay_traffic import Attendant, RelayTraffic
+from sylk.net.relay_traffic import RelayTraffic
 from sylk.net.stream import ByteStream
 from sylk.net.stream_ports import StreamPorts
 from sylk.net.tls import TlsContexts, TlsStream
-from sylk.net.turns import Turns
-from sylk.sip.flow import Address, show_address
+from sylk.sip.flow import Address
 
 logger = logging.getLogger("sylk.msrp")
 
 NO_PORT = 9
 """The port of a path that nobody can connect to (RFC 4145 section 4.1)."""
-
-_PEER_CLOSED = "the peer closed the connection"
 
 
 class MsrpPort:
@@ -55,15 +51,12 @@ class MsrpPort:
         """Who watches the bytes of all links."""
         self._clock = clock
         self._users: dict[MsrpSession, SessionUser] = {}
-        self._links: dict[MsrpSession, MsrpLink] = {}
+        self._link_of: dict[MsrpSession, MsrpLink] = {}
+        self._links = MsrpLinks(settings, self.watch, self)
         self._nursery: trio.Nursery | None = None
         self._tls = tls
         self._connector = MsrpConnector(settings.host, tls, verify=settings.verify_peers)
         self._reopening = Reopening(self._open)
-        self._turns = Turns()
-        self._outboxes = Outboxes(
-            settings.outbox_limit, settings.outbox_timeout, settings.max_waiting
-        )
         self._reserved: dict[str, RelayPath] = {}
         self._relay: RelayTraffic | None = None
         if settings.relay is not None:
@@ -119,15 +112,20 @@ class MsrpPort:
                 self._nursery = nursery
                 if self._relay is not None:
                     self._relay.start(nursery)
-                self._ports.start(nursery, self._serve)
+                self._links.start(nursery)
+                self._ports.hand_out(nursery, self._accept)
                 task_status.started()
-                await trio.sleep_forever()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    self._links.close()
         finally:
             self.close()
 
     def close(self) -> None:
         """Stop listening."""
         self._ports.close()
+        self._links.free()
 
     # Sessions
 
@@ -153,7 +151,7 @@ class MsrpPort:
         self._reopening.forget(session)
         self._clock.set(session, None, self._ring(session))
         session.close("given up")
-        link = self._links.pop(session, None)
+        link = self._link_of.pop(session, None)
         if link is not None:
             link.flush()
             link.detach(session)
@@ -182,8 +180,7 @@ class MsrpPort:
         addresses = await look_up(*(way.target or (hop.host, hop.port or DEFAULT_PORT)))
         # Whatever is in between, the certificate is that of the peer (RFC 6714 section 7.4).
         stream = await self._connector.open(addresses, hop.host, hop.secure, way.fingerprints)
-        assert self._nursery is not None
-        self._nursery.start_soon(self._serve_outgoing, stream, session)
+        self._serve(stream, session)
 
     async def reserve(self, account: RelayAccount, own: MsrpURI) -> RelayPath:
         """Get a path through a relay to the session whose URI is to be `own`.
@@ -195,8 +192,7 @@ class MsrpPort:
         stream = await self._connector.open(addresses, relay.host, relay.secure)
         path = RelayPath(account, own, self._clock)
         connection = MsrpConnection(self.registry, secure=relay.secure, taker=path.login)
-        assert self._nursery is not None
-        self._nursery.start_soon(self._serve_outgoing, stream, None, connection, path)
+        self._serve(stream, None, connection, path)
         try:
             await path.wait_granted()
         except BaseException:
@@ -220,7 +216,7 @@ class MsrpPort:
 
     def settle(self, session: MsrpSession) -> None:
         """Send what a session has queued, tell its user what happened, set its alarm."""
-        link = self._links.get(session)
+        link = self._link_of.get(session)
         if link is not None:
             link.flush()
         while (event := session.next_event()) is not None:
@@ -251,7 +247,7 @@ class MsrpPort:
         call = self.watch.calls.get(session.session_id)
         whose = session.session_id if call is None else f"{call.theirs} in {call.call_id}"
         logger.info("%s has lost its connection and may get another one: %s", whose, reason)
-        link = self._links.pop(session, None)
+        link = self._link_of.pop(session, None)
         if link is not None:
             link.detach(session)
         if self._nursery is not None:
@@ -265,91 +261,37 @@ class MsrpPort:
         """Open a connection that the relay wants, and carry it; raises TransportError."""
         with trio.move_on_after(self.settings.establish_timeout) as patience:
             stream = await self._connector.open(addresses, host, bool(connection.secure))
-            assert self._nursery is not None
-            self._nursery.start_soon(self._serve_outgoing, stream, None, connection)
+            self._serve(stream, None, connection)
         if patience.cancelled_caught:
             raise TransportError(f"{host} does not answer")
 
-    async def _serve_outgoing(
-        self,
-        stream: ByteStream,
-        session: MsrpSession | None = None,
-        connection: MsrpConnection | None = None,
-        attendant: Attendant | None = None,
-    ) -> None:
-        try:
-            await self._serve(stream, session, connection, attendant)
-        except Exception:
-            # One link's bug must not stop all others.
-            logger.exception("serving the link to %s failed", show_address(stream.remote))
-        finally:
-            stream.close()
+    def _accept(self, stream: ByteStream, released: Released) -> None:
+        self._serve(stream, released=released)
 
-    async def _serve(
+    def _serve(
         self,
         stream: ByteStream,
         session: MsrpSession | None = None,
         connection: MsrpConnection | None = None,
         attendant: Attendant | None = None,
+        released: Released | None = None,
     ) -> None:
-        attendant = attendant or self._relay
+        """Have the links carry a connection, which may be one that was opened for a session."""
         if connection is None:
             secure = isinstance(stream, TlsStream)
             taker = None if self._relay is None else self._relay.engine
             connection = MsrpConnection(self.registry, secure=secure, taker=taker)
-        async with trio.open_nursery() as nursery:
-
-            def give_up(reason: str) -> None:
-                link.reason = reason
-                nursery.cancel_scope.cancel()
-
-            outbox = self._outboxes.open(stream, nursery, give_up)
-            connection.backlog = lambda: outbox.unsent
-            link = MsrpLink(stream, connection, outbox, nursery.cancel_scope, self.watch)
-            # A connection that names no session in time is not kept.
-            link.scope.deadline = trio.current_time() + self.settings.establish_timeout
+        link = self._links.open(stream, connection, attendant or self._relay, released)
+        if session is not None:
             try:
-                if attendant is not None:
-                    attendant.opened(link)
-                if session is not None:
-                    self._bind(link, session)
-                await self._read(link, attendant)
-                await self._turns.take()
+                self._bind(link, session)
             except (TransportError, LocalProtocolError) as error:
                 # Local: the session was given up while the connection was being opened.
-                link.reason = str(error)
-            finally:
-                self._close(link)
-                self._turns.is_over()
-                if attendant is not None:
-                    attendant.closed(link)
-            nursery.cancel_scope.cancel()
+                link.end(str(error))
+        self._links.begin(link)
 
-    async def _read(self, link: MsrpLink, attendant: Attendant | None) -> None:
-        connection = link.connection
-        while not connection.closed:
-            data = await link.receive()
-            if not data:
-                link.reason = _PEER_CLOSED
-                return
-            # A fault closes the connection; what came before it is served all the same.
-            with suppress(RemoteProtocolError):
-                connection.receive_data(data, trio.current_time())
-            link.log_refusals()
-            for session in connection.take_doubted():
-                self.settle(session)
-            users = self._take_events(link)
-            link.flush()
-            if attendant is not None:
-                await attendant.attend(link)
-            for user in users:
-                await user.wait_for_room()
-        # What came after a fault cannot be read; what came before it is answered.
-        link.reason = connection.close_reason
-        with trio.move_on_after(CLOSE_GRACE):
-            await link.outbox.wait_empty()
-
-    def _take_events(self, link: MsrpLink) -> set[SessionUser]:
+    def take_events(self, link: MsrpLink) -> set[SessionUser]:
+        """Tell the users of the sessions of a link what happened; returns who has heard."""
         users: set[SessionUser] = set()
         while (found := link.connection.next_events()) is not None:
             session, events = found
@@ -372,22 +314,11 @@ class MsrpPort:
 
     def _carry(self, link: MsrpLink, session: MsrpSession) -> None:
         if session in self._users:
-            self._links[session] = link
+            self._link_of[session] = link
             link.attach(session)
 
-    def _close(self, link: MsrpLink) -> None:
-        if link.reason:
-            # A peer that has said BYE closes too; where it had not, its session tells so.
-            level = logging.DEBUG if link.reason == _PEER_CLOSED else logging.INFO
-            remote = show_address(link.stream.remote)
-            logger.log(level, "link with %s closed: %s", remote, link.reason)
-        # A peer that does not read had its time; for others the network may come back.
-        link.connection.close(link.reason, None if link.outbox.is_too_slow else trio.current_time())
-        self._take_events(link)
+    def link_closed(self, link: MsrpLink) -> None:
+        """Take it that a link carries nothing any more."""
         for session in link.sessions:
-            del self._links[session]
+            del self._link_of[session]
         link.sessions.clear()
-        link.connection.data_to_send()  # What it has still to say finds no way out any more.
-        link.outbox.close()
-        link.connection.backlog = int  # 0; what leads to the outbox would keep both for long
-        self.watch.outboxes.discard(link.outbox)

@@ -6,6 +6,7 @@ as long as there is a queue writes the rest, joined, in as few system calls as i
 takes nothing for too long, or has too much waiting, is given up: it never slows the others.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +15,9 @@ import trio
 from sylk.errors import TransportError
 from sylk.net.stream import ByteStream
 from sylk.net.wakeup import Wakeup
+from sylk.sip.flow import show_address
+
+logger = logging.getLogger("sylk.net")
 
 DEFAULT_LIMIT = 4 * 1024 * 1024
 """Bytes that may wait for one peer; over it the connection is given up."""
@@ -150,6 +154,10 @@ class Outbox:
                 self._write_some()
         except TransportError as error:
             self._fail(str(error))
+        except Exception:
+            # One peer's bug must not stop the writing to all others.
+            logger.exception("writing to %s failed", show_address(self._stream.remote))
+            self._fail("a fault of ours")
         finally:
             self._finished.wake()
             if self.on_empty is not None:

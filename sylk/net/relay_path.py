@@ -1,6 +1,7 @@
 """A path of ours through somebody else's relay, and the link that carries it (RFC 4976 5.1)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -10,6 +11,7 @@ from sylk.msrp.relay_login import LoginFailed, Password, PathStands, RelayLogin
 from sylk.msrp.uri import MsrpURI, Path
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_link import MsrpLink
+from sylk.net.outbox import Outbox
 
 logger = logging.getLogger("sylk.relay")
 
@@ -62,10 +64,10 @@ class RelayPath:
         self.login.start(link.connection, trio.current_time())
         self._settle(link)
 
-    async def attend(self, link: MsrpLink) -> None:
+    def attend(self, link: MsrpLink) -> Sequence[Outbox]:
         """See what the relay has answered."""
         self._settle(link)
-        await trio.lowlevel.checkpoint()
+        return ()
 
     def closed(self, link: MsrpLink) -> None:
         """Take it that the way to the relay is gone, and with it the path."""

@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import trio
 
@@ -24,6 +23,7 @@ from sylk.msrp.uri import MsrpURI
 from sylk.net.addresses import look_up
 from sylk.net.alarm import AlarmClock
 from sylk.net.msrp_link import MsrpLink
+from sylk.net.outbox import Outbox
 from sylk.net.refusal_lines import RefusalLines
 from sylk.setting_types import Network
 from sylk.sip.flow import Address, show_address
@@ -55,22 +55,6 @@ class RelaySettings:
     networks: tuple[Network, ...] = ()
     """Where messages may be carried besides the public Internet."""
     limits: RelayLimits = field(default_factory=RelayLimits)
-
-
-class Attendant(Protocol):
-    """Who looks after links that carry more than sessions."""
-
-    def opened(self, link: MsrpLink) -> None:
-        """Take it that a link stands."""
-        ...
-
-    async def attend(self, link: MsrpLink) -> None:
-        """See to what a read has brought, and wait until the next one may follow."""
-        ...
-
-    def closed(self, link: MsrpLink) -> None:
-        """Take it that a link has closed."""
-        ...
 
 
 class RelayTraffic:
@@ -123,13 +107,12 @@ class RelayTraffic:
             self.engine.opened(connection)
             self._settle()
 
-    async def attend(self, link: MsrpLink) -> None:
-        """Send what a read gave to send, and wait while a recipient is behind."""
+    def attend(self, link: MsrpLink) -> Sequence[Outbox]:
+        """Send what a read gave to send, and return the outboxes of recipients who are behind."""
         if not link.is_kept and self.engine.uses(link.connection):
             link.keep()
-        for recipient in self._settle():
-            if recipient is not link and recipient.outbox.pending > PAUSE:
-                await recipient.outbox.wait_empty()
+        recipients = [one for one in self._settle() if one is not link]
+        return [one.outbox for one in recipients if one.outbox.pending > PAUSE]
 
     def closed(self, link: MsrpLink) -> None:
         """Tell the engine that a link has closed, and those whom that concerns."""

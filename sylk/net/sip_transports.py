@@ -53,7 +53,7 @@ class SipTransportSettings:
     """How long connecting may take, with the TLS handshake."""
     handshake_timeout: float = 10.0
     """How long the TLS handshake of a connection that comes in may take."""
-    outbox_limit: int = 1024 * 1024
+    outbox_limit: int = 4 * 1024 * 1024
 
 
 class SipTransports:

@@ -43,8 +43,16 @@ class ByteStream(Protocol):
         """Wait until `try_send` is likely to take something."""
         ...
 
+    def try_receive(self) -> bytes | None:
+        """Return the bytes that have come, b"" at the end, and None when there are none yet."""
+        ...
+
     async def receive(self) -> bytes:
         """Wait for bytes; b"" means that the peer has finished sending."""
+        ...
+
+    def fileno(self) -> int:
+        """Return the descriptor on which to wait until `try_receive` is worth a try."""
         ...
 
     def close(self) -> None:
@@ -100,19 +108,31 @@ class TcpStream:
         except (OSError, trio.ClosedResourceError) as error:
             raise TransportError("the connection was closed") from error
 
-    async def receive(self) -> bytes:
-        """Return the next bytes, b"" at the end; always a checkpoint."""
+    def try_receive(self) -> bytes | None:
+        """Return what has come, b"" at the end, None when nothing has; raises TransportError."""
         try:
-            await trio.lowlevel.wait_readable(self._socket)
-            while True:
-                try:
-                    return self._socket.recv(RECEIVE_SIZE)
-                except BlockingIOError:
-                    await trio.lowlevel.wait_readable(self._socket)
-        except trio.ClosedResourceError as error:
-            raise TransportError("the connection was closed") from error
+            return self._socket.recv(RECEIVE_SIZE)
+        except BlockingIOError:
+            return None
         except OSError as error:
             raise transport_error(error) from error
+
+    async def receive(self) -> bytes:
+        """Return the next bytes, b"" at the end; always a checkpoint."""
+        data: bytes | None = None
+        while data is None:
+            try:
+                await trio.lowlevel.wait_readable(self._socket)
+            except trio.ClosedResourceError as error:
+                raise TransportError("the connection was closed") from error
+            except OSError as error:
+                raise transport_error(error) from error
+            data = self.try_receive()
+        return data
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """Close the socket and wake whoever waits on it."""

@@ -16,6 +16,8 @@ from sylk.sip.flow import Address, show_address
 logger = logging.getLogger("sylk.net")
 
 Serve = Callable[[ByteStream], Awaitable[None]]
+Take = Callable[[ByteStream, Callable[[ByteStream], None]], None]
+"""What takes a connection, and what is to be called when that has been closed."""
 
 
 class StreamPorts:
@@ -68,6 +70,39 @@ class StreamPorts:
 
         for transport, listener in self._listeners.items():
             nursery.start_soon(listener.run, nursery, serve_tls if transport == "tls" else serve)
+
+    def hand_out(self, nursery: trio.Nursery, take: Take) -> None:
+        """Give each connection away, a TLS one after its handshake, with what to call at its end.
+
+        Whoever takes one closes it.
+        """
+        for transport, listener in self._listeners.items():
+            nursery.start_soon(self._hand_out, nursery, listener, transport == "tls", take)
+
+    async def _hand_out(
+        self, nursery: trio.Nursery, listener: TcpListener, secure: bool, take: Take
+    ) -> None:
+        release = listener.release
+
+        async def shake_hands(stream: ByteStream) -> None:
+            assert self._tls is not None
+            tls_stream = None
+            try:
+                tls_stream = await self._accept_tls(stream, self._tls)
+            except Exception:
+                # One connection's bug must not close the port for everybody.
+                logger.exception("the handshake with %s failed", show_address(stream.remote))
+            finally:
+                if tls_stream is None:
+                    stream.close()
+                    release(stream)
+            if tls_stream is not None:
+                take(tls_stream, release)
+
+        if secure:
+            await listener.hand_out(lambda stream: nursery.start_soon(shake_hands, stream))
+        else:
+            await listener.hand_out(lambda stream: take(stream, release))
 
     def close(self) -> None:
         """Stop listening."""

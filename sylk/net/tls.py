@@ -10,7 +10,6 @@ nobody else decide. So for MSRP the fingerprint of RFC 8122 is checked where we 
 where we are the server, the secret session-id in the path tells who came (RFC 4975 section 14.1).
 """
 
-import logging
 import ssl
 from pathlib import Path
 from typing import Literal
@@ -29,8 +28,6 @@ from sylk.net.certificate import (
 from sylk.net.stream import ByteStream
 from sylk.net.tls_errors import tls_error
 from sylk.net.turns import Turns
-
-logger = logging.getLogger("sylk.net")
 
 _SEND_PIECE = 64 * 1024
 """Bytes that are encrypted before the network is asked whether it takes more."""
@@ -67,19 +64,18 @@ class TlsStream:
         incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,
     ) -> None:
-        self.local = stream.local
-        self.remote = stream.remote
+        self.local, self.remote = stream.local, stream.remote
+        self.fileno = stream.fileno
         self._stream = stream
         self._engine = engine
-        self._incoming = incoming
-        self._outgoing = outgoing
+        self._incoming, self._outgoing = incoming, outgoing
         self._unsent: bytes | memoryview = b""
         """Records that the network has not taken yet; those in `_outgoing` come after them."""
         self._received: bytes | memoryview = b""
         """What came from the network and was not given to TLS yet."""
         self._held = 0
         """Plaintext bytes that are encrypted and have not been counted yet."""
-        self._is_ended = False
+        self.is_ended = False
         self._is_closed = False
 
     def try_send(self, data: bytes | memoryview) -> int:
@@ -111,14 +107,26 @@ class TlsStream:
         A peer that closes without a word of TLS has ended too, as many do: SIP and MSRP both say
         where a message ends, so that a message which was cut off is seen above.
         """
-        if self._is_ended or self._incoming.pending or self._received:
+        if self.is_ended or self._incoming.pending or self._received:
             await trio.lowlevel.checkpoint()
-        while not self._is_ended:
+        while not self.is_ended:
             data = self._decrypt()
-            if data or self._is_ended:
+            if data or self.is_ended:
                 return data
             self._received = await self._stream.receive()
-            self._is_ended = not self._received
+            self.is_ended = not self._received
+        return b""
+
+    def try_receive(self) -> bytes | None:
+        """Return what has come, decrypted, as `receive` does; None while no record is whole."""
+        while not self.is_ended:
+            data = self._decrypt()
+            if data or self.is_ended:
+                return data
+            received = self._stream.try_receive()
+            if received is None:
+                return None
+            self._received, self.is_ended = received, not received
         return b""
 
     def close(self) -> None:
@@ -205,7 +213,7 @@ class TlsStream:
                 while self._incoming.pending:
                     part = self._engine.read(_RECORD_SIZE)
                     if not part:
-                        self._is_ended, self._received = True, b""
+                        self.is_ended, self._received = True, b""
                         return b"".join(parts)
                     parts.append(part)
             except ssl.SSLWantReadError:

@@ -351,10 +351,14 @@ class Chat:
         else:
             self._tell_outcome(event)
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the application has much to take; the link is not read meanwhile."""
+        return self._inbox_size > INBOX_LIMIT and not self.call.is_over
+
     async def wait_for_room(self) -> None:
-        """Wait until the application has taken what came; the link is not read meanwhile."""
-        if self._inbox_size > INBOX_LIMIT and not self.call.is_over:
-            await self._room_again.wait()
+        """Wait until it has taken that; to be called when it `is_full`."""
+        await self._room_again.wait()
 
     def call_ended(self) -> None:
         """Wake whoever waits for this chat."""

@@ -268,8 +268,9 @@ def _key(name: str) -> str:
 
 
 def _checked(name: str, value: str) -> tuple[str, str]:
-    if not is_token(name):
+    known = canonical_name(name)
+    if known is None and not is_token(name):
         raise LocalProtocolError(f"{name!r} cannot name a header field")
     if FORBIDDEN_IN_LINE.search(value):
         raise LocalProtocolError(f"the value of {name} holds a line break or NUL")
-    return canonical_name(name) or name, value.strip(" \t")
+    return known or name, value.strip(" \t")

@@ -50,6 +50,12 @@ class MemoryStream:
         await trio.sleep_forever()
         raise AssertionError("not reached")
 
+    def try_receive(self) -> bytes | None:
+        return None
+
+    def fileno(self) -> int:
+        return -1
+
     def close(self) -> None:
         self.is_closed = True
 

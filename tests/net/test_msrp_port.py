@@ -62,6 +62,10 @@ class User:
             self.session.accept(event.message)
         self._send.send_nowait(event)
 
+    @property
+    def is_full(self) -> bool:
+        return not self.has_room.is_set()
+
     async def wait_for_room(self) -> None:
         await self.has_room.wait()
 
@@ -455,8 +459,9 @@ async def test_a_session_that_was_given_up_while_it_connected() -> None:
     async with running() as ours, running() as theirs:
         active, passive = ours.add("a1", active=True), theirs.add("a2")
         introduce(active, passive)
-        await ours.port.connect(active.session)
-        ours.port.remove(active.session)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ours.port.connect, active.session)
+            ours.port.remove(active.session)
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert active.links == []
         assert passive.is_quiet

@@ -49,6 +49,7 @@ class User:
         self.session = session
         self.link: MsrpLink | None = None
         self.links = 0
+        self.is_full = False
         self.bodies: list[bytes] = []
         self.accepted: list[bytes] = []
         self.failed: list[bytes] = []
@@ -81,7 +82,7 @@ class User:
         self._change.set()
 
     async def wait_for_room(self) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep_forever()
 
     async def change(self) -> None:
         """Wait for the next event."""
@@ -295,7 +296,7 @@ async def test_who_reads_nothing_is_let_go_and_not_waited_for() -> None:
     async with talking(theirs=replace(SETTINGS, outbox_limit=10_000)) as talk:
         link = talk.passive.link
         assert link is not None
-        talk.active.wait_for_room = trio.sleep_forever
+        talk.active.is_full = True
         for _ in range(1000):
             if talk.passive.session.state is SessionState.CLOSED:
                 break

@@ -21,6 +21,7 @@ class User:
     """Who owns a session."""
 
     def __init__(self) -> None:
+        self.is_full = False
         self.events, self._receive = trio.open_memory_channel[SessionEvent](100)
 
     def attached(self, link: MsrpLink) -> None:
@@ -112,7 +113,10 @@ async def test_a_relay_that_closes_is_told() -> None:
             async with listener, trio.open_nursery() as nursery:
 
                 async def hang_up() -> None:
-                    await (await listener.accept()).aclose()
+                    stream = await listener.accept()
+                    # What is not read would make of the end a reset.
+                    await stream.receive_some()
+                    await stream.aclose()
 
                 nursery.start_soon(hang_up)
                 asked = account(mine)

@@ -78,6 +78,12 @@ class BlockableStream:
     async def receive(self) -> bytes:
         return await self.stream.receive()
 
+    def try_receive(self) -> bytes | None:
+        return self.stream.try_receive()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
     def close(self) -> None:
         self.stream.close()
 
@@ -132,6 +138,12 @@ class ScriptedStream:
     async def receive(self) -> bytes:
         await trio.lowlevel.checkpoint()
         return self.parts.pop(0) if self.parts else b""
+
+    def try_receive(self) -> bytes | None:
+        return self.parts.pop(0) if self.parts else b""
+
+    def fileno(self) -> int:
+        return -1
 
     def close(self) -> None:
         self.is_closed = True
@@ -846,3 +858,46 @@ async def test_talks_to_an_openssl_server(make: Make) -> None:
             if not part:
                 break
             printed += part
+
+
+# Without waiting
+
+
+async def try_receive(stream: TlsStream) -> bytes:
+    """Read as one does who waits for many streams at a time."""
+    while (data := stream.try_receive()) is None:
+        await trio.lowlevel.wait_readable(stream.fileno())
+    return data
+
+
+async def test_what_has_come_is_read_without_waiting(contexts: TlsContexts) -> None:
+    async with tls_pair(contexts) as (client, server):
+        with trio.fail_after(PATIENCE):
+            assert server.try_receive() is None
+            client.try_send(b"hello")
+            assert await try_receive(server) == b"hello"
+            assert server.try_receive() is None
+            client.try_send(b"x" * 50_000)
+            received = b""
+            while len(received) < 50_000:
+                received += await try_receive(server)
+            assert received == b"x" * 50_000
+            client.close()
+            assert await try_receive(server) == b""
+            assert server.is_ended
+            assert server.try_receive() == b""
+
+
+async def test_half_a_record_is_nothing_yet(contexts: TlsContexts) -> None:
+    below = await tcp_pair()
+    corked = CorkedStream(below[0])
+    corked.passes = 100
+    async with tls_pair(contexts, streams=(corked, below[1])) as (client, server):
+        with trio.fail_after(PATIENCE):
+            corked.passes = 0
+            client.try_send(b"hello")
+            below[0].try_send(corked.kept[:10])
+            await trio.lowlevel.wait_readable(server.fileno())
+            assert server.try_receive() is None
+            below[0].try_send(corked.kept[10:])
+            assert await try_receive(server) == b"hello"

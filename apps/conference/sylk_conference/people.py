@@ -7,6 +7,7 @@ No I/O, no clock, no tasks.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 from sylk.payload.cpim import Address
@@ -28,7 +29,13 @@ def comparable(uri: bytes) -> bytes:
 
 def key_of(address: Address) -> bytes:
     """Return by what a person or a room is told from others."""
-    return comparable(address.uri.encode("utf-8", "replace"))
+    return _key_of(address.uri)
+
+
+# Whoever comes, and where he comes to, is looked for under its key a dozen times.
+@lru_cache(maxsize=256)
+def _key_of(uri: str) -> bytes:
+    return comparable(uri.encode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,20 +97,24 @@ class Switch:
         denial = policy.may_speak(self._asker, now)
         self._participant_may_speak(denial is None)
         whole: list[ChatMessage] = []
+        count = size = 0
         for each in batch:
             if isinstance(each, ChatMessage):
                 whole.append(each)
+                count += 1
+                size += len(each.body)
             elif isinstance(each, MessagePiece):
                 self._pass_on(each, denial)
+                # Of a large message its end counts alone, and not each piece.
+                count += each.is_complete
+                size += len(each.body)
             else:
                 # What was said before is said under the name of before.
                 self._switch(whole, denial)
                 whole = []
                 self._rename(each)
+                count += 1
         self._switch(whole, denial)
-        # Of a large message its end counts alone, and not each piece.
-        count = sum(not isinstance(one, MessagePiece) or one.is_complete for one in batch)
-        size = sum(len(one.body) for one in batch if not isinstance(one, NicknameRequest))
         spent = self._volume.spend(size, now, rate=MUCH_A_SECOND, burst=MUCH_AT_ONCE)
         self._says_much = spent > 0
         if pause := policy.pace(self._bucket, count, now):
