@@ -3,6 +3,7 @@
 import multiprocessing
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -49,8 +50,9 @@ class Worker:
         self.pid = self._process.pid
 
     def tell(self, command: object) -> None:
-        """Send a command."""
-        self._pipe.send(command)
+        """Send a command; one that has failed tells so when it is expected to answer."""
+        with suppress(BrokenPipeError):
+            self._pipe.send(command)
 
     def expect(self, kind: type[Answer], patience: float = 120.0) -> Answer:
         """Wait, so many seconds, for an answer; raises LoadError when none or another comes."""

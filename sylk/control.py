@@ -24,6 +24,7 @@ from typing import cast
 import trio
 
 from sylk import __version__
+from sylk.net.patient_listener import PatientListener
 
 logger = logging.getLogger("sylk.control")
 
@@ -86,7 +87,7 @@ class ControlSocket:
 
     async def run(self, commands: Mapping[str, Command]) -> None:
         """Answer requests for `commands`, until cancelled."""
-        listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._socket))
+        listener = PatientListener(self._socket, "a command")
         room = trio.CapacityLimiter(MAX_CONNECTIONS)
 
         async def serve(stream: trio.SocketStream) -> None:

@@ -36,6 +36,9 @@ CALL_ID_LIMIT = 256
 # Seconds that the last lines have to reach the disk when the server stops.
 FLUSH_TIMEOUT = 5.0
 
+# What does not end the log: a full disk may have room again, and so may the memory.
+_PASSING = (OSError, ValueError, MemoryError)
+
 # Seconds between two writes; what is logged meanwhile goes out together.
 _WRITE_INTERVAL = 0.02
 
@@ -210,10 +213,10 @@ def _write_lines(lines: "queue.Queue[str | None]", stream: TextIO) -> None:
         for line in batch:
             if line is not None:
                 # What the stream's encoding lacks becomes an escape too.
-                writable = line.encode(encoding, "backslashreplace").decode(encoding)
-                with suppress(OSError, ValueError):
+                with suppress(*_PASSING):
+                    writable = line.encode(encoding, "backslashreplace").decode(encoding)
                     stream.write(f"{writable}\n")
-        with suppress(OSError, ValueError):
+        with suppress(*_PASSING):
             stream.flush()
         if not ended:
             time.sleep(_WRITE_INTERVAL)

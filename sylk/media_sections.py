@@ -96,6 +96,13 @@ class MsrpSettings:
         unit="bytes",
         minimum=64 * 1024,
     )
+    max_waiting: Bytes = setting(
+        512 * 1024**2,
+        "How much may wait for all recipients together. Over it the session of the one for whom "
+        "most waits is ended.",
+        unit="bytes",
+        minimum=1024**2,
+    )
     outbox_timeout: Seconds = setting(
         30,
         "How long a recipient may take no byte of what waits for it before its session is ended.",

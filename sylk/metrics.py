@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from sylk import __version__
 from sylk.errors import ListenError
 from sylk.net.addresses import family_of, plain_address
+from sylk.net.patient_listener import PatientListener
 from sylk.net.stream import transport_error
 from sylk.status import Counters, Gauges, ServerStatus
 
@@ -50,6 +51,8 @@ _MEANINGS = {
     "sip_waiting": "Bytes that wait for slow peers of SIP",
     "msrp_waiting": "Bytes that wait for slow peers of MSRP",
     "memory": "Bytes of memory that the process holds",
+    "longest_turn": "Seconds for which the loop was held at most in the last minute",
+    "stalls": "Turns of the loop that took longer than stall_limit",
     "tasks": "Tasks of the loop that live",
 }
 
@@ -110,7 +113,7 @@ class MetricsPort:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._socket))
+        listener = PatientListener(self._socket, "a question for metrics")
         limiter = trio.CapacityLimiter(MAX_CONNECTIONS)
 
         async def serve(stream: trio.SocketStream) -> None:

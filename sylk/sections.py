@@ -77,6 +77,13 @@ class ServerSettings:
     log_format: Literal["text", "json"] = setting(
         "text", "How each line of the log is written: for people, or a JSON object for programs."
     )
+    stall_limit: Seconds = setting(
+        1,
+        "For how long one piece of work may hold up all others before a line of the log says so, "
+        "and where it was.",
+        unit="seconds",
+        minimum=0.05,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from sylk.bonjour import Bonjour, BonjourSettings
 from sylk.config import RawConfig
 from sylk.errors import RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import LoggingCall
+from sylk.loop_watch import LoopWatch
 from sylk.net.msrp_watch import MsrpTrace
 from sylk.net.sip_connection import Trace
 from sylk.reload import plan_reload, reload_certificate
@@ -90,7 +91,9 @@ class Server:
         """Called once, when requests are served."""
         self._serving: trio.Nursery | None = None
         self._started: dict[str, Application] = {}
-        self.status = ServerStatus(self.endpoint, self._started)
+        self.loop_watch = LoopWatch(server.stall_limit)
+        """Runs beside the server, in its loop."""
+        self.status = ServerStatus(self.endpoint, self._started, self.loop_watch)
         self._grace_end = 0.0
         self._has_served = trio.Event()
         self._owners: dict[Call, Application] = {}

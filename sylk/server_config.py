@@ -223,6 +223,7 @@ def _msrp_port(
         stream_above=msrp.stream_above,
         max_stream_size=msrp.max_stream_size,
         outbox_limit=msrp.outbox_limit,
+        max_waiting=msrp.max_waiting,
         outbox_timeout=msrp.outbox_timeout,
         keepalive_interval=msrp.keepalive_interval,
         reconnect_timeout=msrp.reconnect_timeout,

@@ -4,6 +4,7 @@ Everything is asked when somebody wants to know, so it costs nothing while nobod
 rates need a sample now and then.
 """
 
+import math
 import os
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from pathlib import Path
 import trio
 
 from sylk.application import Application
+from sylk.loop_watch import LoopWatch
 from sylk.room_status import RoomStatus
 from sylk.session.endpoint import Endpoint
 
@@ -35,6 +37,8 @@ class Counters:
     sip_sent: int = 0
     msrp_bytes_received: int = 0
     msrp_bytes_sent: int = 0
+    stalls: int = 0
+    """Turns of the loop that took longer than stall_limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Gauges:
     """Bytes that wait for peers of MSRP."""
     memory: int
     """Bytes that the process holds."""
+    longest_turn: float
+    """Seconds for which one turn of the loop held up everybody, at most, in the last minute."""
     tasks: int
     """Tasks of the loop that live."""
 
@@ -60,8 +66,16 @@ class Gauges:
 class ServerStatus:
     """The figures of one server; `run` takes the samples."""
 
-    def __init__(self, endpoint: Endpoint, applications: Mapping[str, Application]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        applications: Mapping[str, Application],
+        loop_watch: LoopWatch | None = None,
+    ) -> None:
         self._endpoint = endpoint
+        self._loop_watch = loop_watch or LoopWatch(math.inf)
+        self._turns: deque[float] = deque([0.0], maxlen=int(RATE_SPAN / SAMPLE_INTERVAL) + 1)
+        """The longest turn of each interval, that of this one last."""
         self.applications = applications
         """Those that have started."""
         self._started = time.monotonic()
@@ -78,6 +92,11 @@ class ServerStatus:
     def sample(self, now: float) -> None:
         """Remember the counters as they are, at `now` of the monotonic clock."""
         self._samples.append((now, self.counters()))
+        self._note_longest()
+        self._turns.append(0.0)
+
+    def _note_longest(self) -> None:
+        self._turns[-1] = max(self._turns[-1], self._loop_watch.take_longest())
 
     @property
     def uptime(self) -> float:
@@ -93,12 +112,14 @@ class ServerStatus:
             sip_sent=endpoint.messages_sent,
             msrp_bytes_received=watch.bytes_received,
             msrp_bytes_sent=watch.bytes_sent,
+            stalls=self._loop_watch.stalls,
         )
 
     def gauges(self) -> Gauges:
         """Return how much there is now."""
         endpoint = self._endpoint
         outboxes = endpoint.msrp.watch.outboxes
+        self._note_longest()
         return Gauges(
             sessions=endpoint.call_count,
             subscriptions=endpoint.subscription_count,
@@ -107,6 +128,7 @@ class ServerStatus:
             sip_waiting=endpoint.transports.waiting,
             msrp_waiting=sum(outbox.pending for outbox in outboxes),
             memory=_resident(),
+            longest_turn=round(max(self._turns), 4),
             tasks=trio.lowlevel.current_statistics().tasks_living,
         )
 

@@ -10,6 +10,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STANDARDS = {"standards.md": 20, "msrp.md": 15}
 """The pages of standards, and how many rows each has at least."""
+HOSTILE_KINDS = 33
+WITHOUT_A_KIND = {
+    # Bounds of the server's own that no kind is about.
+    "tests/end_to_end/test_hostile_sizes.py",
+    # What RFC 4475 and RFC 5118 list, which docs/standards.md names.
+    "tests/end_to_end/test_hostile_torture.py",
+}
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
@@ -87,3 +94,22 @@ def test_no_standard_has_two_rows(page: str) -> None:
     rows = rows_of((ROOT / "docs" / page).read_text(encoding="utf-8"))
     names = [name for row in rows for name in row[0].split(", ")]
     assert len(names) == len(set(names))
+
+
+def test_every_kind_of_hostile_input_is_shown_by_a_test() -> None:
+    rows = rows_of((ROOT / "docs" / "hostile.md").read_text(encoding="utf-8"))
+    assert [row[0] for row in rows] == [str(number) for number in range(1, HOSTILE_KINDS + 1)]
+    for number, what, seen, shown in rows:
+        assert what, number
+        assert seen, number
+        assert _TEST.search(shown), f"no test shows kind {number}"
+
+
+def test_every_test_of_hostile_input_is_in_the_list() -> None:
+    """One that nobody finds from there would be written twice."""
+    text = (ROOT / "docs" / "hostile.md").read_text(encoding="utf-8")
+    listed = {file for file, _ in _TEST.findall(text)}
+    there = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_hostile_*.py")
+    } - WITHOUT_A_KIND
+    assert there <= listed

@@ -1,6 +1,7 @@
-"""What the operator is told when the server cannot start: one line, with what to do about it."""
+"""What the operator is told when the server cannot run: one line, with what to do about it."""
 
 import errno
+from typing import cast
 
 from sylk.cli.port_owners import owner_of
 from sylk.errors import ListenError
@@ -8,6 +9,31 @@ from sylk.server_config import ServerSections
 
 _FIRST_FREE = 1024
 """Ports below it are for root, and for those with the right to them."""
+
+OUT_OF_MEMORY = (
+    "memory is used up, so the server has ended, and must be started again: systemd does so. What "
+    "was acknowledged is kept. Give it more memory, or lower [MSRP] max_waiting and [SIP] "
+    "max_sessions"
+)
+_NO_THREAD = "can't start new thread"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a fault is, or comes of, a lack of memory."""
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        # A thread that cannot be started has no memory for its stack; it is told by words alone.
+        if isinstance(one, MemoryError) or str(one) == _NO_THREAD:
+            return True
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[BaseException]", one).exceptions
+        waiting += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
+    return False
 
 
 def describe_listen_error(error: ListenError, sections: ServerSections) -> str:

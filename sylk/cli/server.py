@@ -22,7 +22,7 @@ import trio
 from sylk import __version__
 from sylk.cli import check, install_unit, migrate, passwd, status, trace
 from sylk.cli.descriptors import raise_limit
-from sylk.cli.faults import describe_listen_error
+from sylk.cli.faults import OUT_OF_MEMORY, describe_listen_error, is_out_of_memory
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
 from sylk.cli.workers import Place, serve_workers
@@ -30,6 +30,7 @@ from sylk.config import RawConfig, find_config, read_config
 from sylk.control import ControlError, ControlSocket
 from sylk.errors import ConfigError, ListenError, TransportError
 from sylk.log import configure_logging, set_log_level
+from sylk.memory_return import give_memory_back
 from sylk.net.fronted_transports import FrontedTransports
 from sylk.notify import Notifier
 from sylk.server import Server
@@ -125,6 +126,11 @@ def _start(
         fault = describe_listen_error(error, sections)
     except (SpoolError, TransportError) as error:
         fault = str(error)
+    except BaseException as error:
+        # trio itself falls when it gets no memory: a server that is half dead must not go on.
+        if not is_out_of_memory(error):
+            raise
+        fault = OUT_OF_MEMORY
     print(f"sylk-server: {fault}", file=sys.stderr)
     return 1
 
@@ -150,6 +156,8 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     # What runs beside the server, for as long as it does.
     companions = [
         server.status.run,
+        server.loop_watch.run,
+        give_memory_back,
         notifier.feed_watchdog,
         partial(_collect_cycles, server),
         partial(_end_with_front, server),

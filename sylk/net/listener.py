@@ -1,6 +1,5 @@
 """A listening TCP port: accepts for ever, whatever a single connection or the system does."""
 
-import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -10,16 +9,13 @@ import trio
 from sylk.errors import ListenError, TransportError
 from sylk.net.addresses import family_of, plain_address, take_both_families
 from sylk.net.connection_limits import ConnectionGate, ConnectionLimits
+from sylk.net.patient_listener import EXHAUSTED, EXHAUSTED_PAUSE
 from sylk.net.stream import ByteStream, TcpStream, close_socket, transport_error
 from sylk.sip.flow import show_address
 
 logger = logging.getLogger("sylk.net")
 
 _BACKLOG = 4096
-
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_EXHAUSTED_PAUSE = 0.2
-"""Seconds without accepting when descriptors or memory are used up."""
 
 
 class TcpListener:
@@ -94,14 +90,14 @@ class TcpListener:
             except trio.ClosedResourceError:
                 break
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
+                if error.errno not in EXHAUSTED:
                     # The peer was gone before we came to it.
                     continue
                 if not is_exhausted:
                     port = self.local[1]
                     logger.warning("cannot accept on tcp port %d for now: %s", port, error.strerror)
                 is_exhausted = True
-                await trio.sleep(_EXHAUSTED_PAUSE)
+                await trio.sleep(EXHAUSTED_PAUSE)
         return None
 
     async def _serve(

@@ -10,7 +10,8 @@ from sylk.msrp.connection import MsrpConnection
 from sylk.msrp.events import SessionEvent
 from sylk.msrp.session import MsrpSession
 from sylk.net.msrp_watch import MsrpWatch, WatchedLink
-from sylk.net.outbox import DEFAULT_LIMIT, DEFAULT_TIMEOUT, Outbox
+from sylk.net.outbox import Outbox
+from sylk.net.outboxes import Outboxes
 from sylk.net.stream import ByteStream
 from sylk.net.tls import TlsStream
 from sylk.sip.flow import show_address
@@ -103,13 +104,12 @@ class MsrpLink:
         nursery: trio.Nursery,
         watch: MsrpWatch | None = None,
         *,
-        outbox_limit: int = DEFAULT_LIMIT,
-        outbox_timeout: float = DEFAULT_TIMEOUT,
+        outboxes: Outboxes | None = None,
     ) -> None:
         """Take a connection; `nursery` carries what waits to be written to it."""
         self.stream = stream
         self.connection = connection
-        self.outbox = Outbox(stream, nursery, self.end, limit=outbox_limit, timeout=outbox_timeout)
+        self.outbox = (outboxes or Outboxes()).open(stream, nursery, self.end)
         connection.backlog = self._unsent
         self.reason = "it named no session"
         """Why the link is closed, if something was wrong with it."""

@@ -21,6 +21,7 @@ from sylk.net.msrp_link import Attendant, MsrpLink, Released, SessionUser
 from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.msrp_watch import MsrpWatch
 from sylk.net.outbox import Outbox
+from sylk.net.outboxes import Outboxes
 from sylk.net.read_loop import ReadLoop
 from sylk.net.stream import ByteStream
 from sylk.net.tls import TlsStream
@@ -61,6 +62,9 @@ class MsrpLinks:
         self._links: set[MsrpLink] = set()
         self._loop = ReadLoop(self._read)
         self._turns = Turns()
+        self._outboxes = Outboxes(
+            settings.outbox_limit, settings.outbox_timeout, settings.max_waiting
+        )
         self._nursery: trio.Nursery | None = None
 
     def start(self, nursery: trio.Nursery) -> None:
@@ -80,13 +84,7 @@ class MsrpLinks:
         assert self._nursery is not None
         settings = self._settings
         link = MsrpLink(
-            stream,
-            connection,
-            self,
-            self._nursery,
-            self._watch,
-            outbox_limit=settings.outbox_limit,
-            outbox_timeout=settings.outbox_timeout,
+            *(stream, connection, self, self._nursery, self._watch), outboxes=self._outboxes
         )
         link.attendant, link.released = attendant, released
         self._links.add(link)

@@ -29,6 +29,8 @@ class MsrpPortSettings:
     max_stream_size: int = 4 * 1024**3
     outbox_limit: int = DEFAULT_LIMIT
     outbox_timeout: float = DEFAULT_TIMEOUT
+    max_waiting: int = 512 * 1024 * 1024
+    """What may wait for all peers together."""
     keepalive_interval: float = 60.0
     reconnect_timeout: float = 20.0
     """How long a session outlives its connection; 0 ends it at once."""

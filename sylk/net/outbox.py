@@ -8,6 +8,7 @@ takes nothing for too long, or has too much waiting, is given up: it never slows
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
@@ -27,6 +28,14 @@ DEFAULT_TIMEOUT = 30.0
 _JOIN_SIZE = 256 * 1024
 
 
+class Total(Protocol):
+    """Who bounds what waits in many outboxes together."""
+
+    def changed(self, outbox: "Outbox", size: int, /) -> None:
+        """Take it that what waits in one has become more by `size` bytes, or less."""
+        ...
+
+
 class Outbox:
     """The bounded queue before one stream.
 
@@ -44,6 +53,7 @@ class Outbox:
         "_queue",
         "_stream",
         "_timeout",
+        "_total",
         "is_too_slow",
         "on_empty",
         "pending",
@@ -57,12 +67,14 @@ class Outbox:
         *,
         limit: int = DEFAULT_LIMIT,
         timeout: float = DEFAULT_TIMEOUT,
+        total: Total | None = None,
     ) -> None:
         self._stream = stream
         self._nursery = nursery
         self._on_failure = on_failure
         self._limit = limit
         self._timeout = timeout
+        self._total = total
         # A list, as an empty deque takes ten times the memory, and few have anything to wait for.
         self._queue: list[bytes | memoryview] = []
         self._failed = False
@@ -86,9 +98,9 @@ class Outbox:
             return
         if self._queue:
             self._queue.append(data)
-            self.pending += len(data)
+            self._grow(len(data))
             if self.pending > self._limit:
-                self._fail(f"too slow: {self.pending} bytes wait for it", is_too_slow=True)
+                self.give_up(f"too slow: {self.pending} bytes wait for it")
         else:
             try:
                 sent = self._stream.try_send(data)
@@ -99,15 +111,21 @@ class Outbox:
             if sent == len(data):
                 return
             self._queue.append(memoryview(data)[sent:] if sent else data)
-            self.pending = len(data) - sent
             self._nursery.start_soon(self._write_queue)
+            self._grow(len(data) - sent)
+
+    def _grow(self, size: int) -> None:
+        """Count what waits, or waits no more."""
+        self.pending += size
+        if self._total is not None:
+            self._total.changed(self, size)
 
     def close(self) -> None:
         """Drop what waits and whatever is written from now on, without calling `on_failure`."""
         self._failed = True
         self._queue.clear()
         self._dropped += self.pending
-        self.pending = 0
+        self._grow(-self.pending)
         # What leads from the stream back to its user would keep both until a collection of cycles.
         self._on_failure = _nobody
         self.on_empty = None
@@ -131,8 +149,7 @@ class Outbox:
                 with trio.move_on_after(self._timeout) as patience:
                     await self._stream.wait_sendable()
                 if patience.cancelled_caught:
-                    reason = f"too slow: it took nothing for {self._timeout:g} s"
-                    self._fail(reason, is_too_slow=True)
+                    self.give_up(f"too slow: it took nothing for {self._timeout:g} s")
                     return
                 self._write_some()
         except TransportError as error:
@@ -150,7 +167,7 @@ class Outbox:
         while self._queue:
             block = self._next_block()
             sent = self._stream.try_send(block)
-            self.pending -= sent
+            self._grow(-sent)
             if sent < len(block):
                 self._queue.insert(0, memoryview(block)[sent:])
                 return
@@ -163,6 +180,10 @@ class Outbox:
         parts = self._queue[:count]
         del self._queue[:count]
         return parts[0] if count == 1 else b"".join(parts)
+
+    def give_up(self, reason: str) -> None:
+        """Let go of a peer that is too slow."""
+        self._fail(reason, is_too_slow=True)
 
     def _fail(self, reason: str, *, is_too_slow: bool = False) -> None:
         if self._failed:

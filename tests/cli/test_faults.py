@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from sylk.cli.faults import describe_listen_error, setting_of_port
+from sylk.cli.faults import describe_listen_error, is_out_of_memory, setting_of_port
 from sylk.errors import ListenError
 from sylk.media_sections import MsrpSettings
 from sylk.sections import SipSettings
@@ -54,3 +54,22 @@ def test_the_cure_is_told(number: int, port: int, cure: str) -> None:
     assert line.startswith(f"cannot listen on tcp 0.0.0.0:{port}: ")
     assert cure in line
     assert "\n" not in line
+
+
+def nested(cause: BaseException) -> BaseException:
+    """Return a fault that comes of another, as trio wraps what happens in nurseries."""
+    outer = RuntimeError("internal error")
+    outer.__cause__ = BaseExceptionGroup(
+        "tasks", [ValueError("x"), ExceptionGroup("", [OSError()])]
+    )
+    outer.__cause__.exceptions[0].__context__ = cause
+    # A circle is no reason to go on for ever.
+    cause.__context__ = outer
+    return outer
+
+
+def test_a_lack_of_memory_is_found_whatever_it_is_wrapped_in() -> None:
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(nested(MemoryError()))
+    assert is_out_of_memory(nested(RuntimeError("can't start new thread")))
+    assert not is_out_of_memory(nested(KeyError()))

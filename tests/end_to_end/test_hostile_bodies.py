@@ -295,6 +295,7 @@ REFER_TO = {
     "a web page": ["Refer-To: <http://127.0.0.1/>"],
     "a telephone": ["Refer-To: <tel:+1>"],
     "the room itself": [f"Refer-To: <sip:lobby@{HOST}>"],
+    "the factory": [f"Refer-To: <sip:conference-factory@{HOST}>"],
     "smuggled fields": [f"Refer-To: <sip:a@{HOST}?Via=x%0d%0aEvil:%20y>"],
     "unclosed": [f"Refer-To: <sip:a@{HOST}"],
 }
