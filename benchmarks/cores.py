@@ -3,7 +3,7 @@
 Rooms have nothing to do with each other, so the best that processes can do which share the work is
 what whole servers of their own do. The load is the same in each case, in as many processes. It
 takes cores too, which servers of a bigger machine would have for themselves: so what counts is how
-much a server does with a second of processor time, and when the busiest of them has none left.
+much a server does with a second of processor time, and when its busiest process has none left.
 """
 
 import time
@@ -15,12 +15,13 @@ from benchmarks.arrivals import Arrive, Arrived, arrive
 from benchmarks.crowd import Count, Counts, Forget, Join, listen
 from benchmarks.memory import allow_files
 from benchmarks.report import Figure, Section
-from benchmarks.server_process import ServerProcess, machine_cpu_seconds
+from benchmarks.server_process import ServerProcess, cpu_seconds, machine_cpu_seconds
 from benchmarks.talker import Said, Talk, talk_in_room
 from benchmarks.wire import HOST
 from benchmarks.workers import Ready, Worker
 
-CASES = {"one server": 1, "two servers": 2}
+CASES = {"one server": (1, 1), "two servers": (2, 1), "one server, workers = 2": (1, 2)}
+"""How many servers there are, each of how many workers."""
 SHARES = 2
 """Into how many parts the rooms fall; each part has load processes of its own."""
 ROOMS = 400
@@ -44,7 +45,7 @@ class _Work:
     done: int = 0
     seconds: float = 0.0
     servers: list[float] = field(default_factory=list[float])
-    """Processor time of each server."""
+    """Processor time of each process of the servers."""
     load: float = 0.0
     machine: float = 0.0
 
@@ -79,7 +80,7 @@ class _Stopwatch:
     def _read(self) -> tuple[float, list[float], float, float]:
         return (
             time.monotonic(),
-            [server.cpu_seconds() for server in self._servers],
+            [cpu_seconds(pid) for server in self._servers for pid in server.pids],
             sum(worker.cpu_seconds() for worker in self._load),
             machine_cpu_seconds(),
         )
@@ -109,27 +110,25 @@ def run(*, quick: bool) -> Section:
             " who talks without pause; deliveries.",
             f"The rooms fall into {SHARES} parts by a hash of their names; each part has load"
             f" processes of its own. {rounds} rounds.",
-            "Capacity: what is done when the busiest server has no time left, were all else done",
+            "Capacity: what is done when the busiest process has no time left, were all else done",
             "by other cores: work / its CPU seconds.",
         ],
     )
     joins = {case: _Work() for case in CASES}
     chat = {case: _Work() for case in CASES}
     for _ in range(rounds):
-        for case, count in CASES.items():
-            _measure(count, joins[case], chat[case], rooms, seconds)
+        for case, (count, workers) in CASES.items():
+            with ExitStack() as stack:
+                servers = [
+                    stack.enter_context(ServerProcess(workers=workers)) for _ in range(count)
+                ]
+                ports = [servers[part % count].sip_port for part in range(SHARES)]
+                _measure_joins(servers, ports, joins[case], rooms)
+                _measure_chat(servers, ports, chat[case], seconds)
     for name, works in (("joins", joins), ("chat", chat)):
         for case, work in works.items():
             section.add(f"{name}, {case}", work.figures(works["one server"]))
     return section
-
-
-def _measure(count: int, joins: _Work, chat: _Work, rooms: int, seconds: float) -> None:
-    with ExitStack() as stack:
-        servers = [stack.enter_context(ServerProcess()) for _ in range(count)]
-        ports = [servers[part % count].sip_port for part in range(SHARES)]
-        _measure_joins(servers, ports, joins, rooms)
-        _measure_chat(servers, ports, chat, seconds)
 
 
 def _rooms(part: int, count: int, name: str) -> list[str]:

@@ -76,7 +76,7 @@ _SOURCES = (
     _Source(
         "memory",
         Plot("memory", "Memory for each", "participants", "kB each"),
-        r"(?P<x>[\d,]+) (?P<curve>.+)",
+        r"(?P<x>[\d,]+) participants, (?P<curve>.+)",
         "bytes each",
     ),
 )

@@ -102,12 +102,12 @@ _GOALS = (
     ),
     _Goal(
         "10,000 idle participants in 2,000 rooms: at most 400 MiB",
-        *("memory", r"10,?000 .*|idle sessions", r"RSS full (?:kB|MiB)"),
+        *("memory", r"10,?000 participants, Sylk|idle sessions", r"RSS full (?:kB|MiB)"),
         *(_AT_MOST, 400.0, " MiB"),
     ),
     _Goal(
         "Each of them: under 30 kB",
-        *("memory", r"10,?000 .*|idle sessions", r"bytes each"),
+        *("memory", r"10,?000 participants, Sylk|idle sessions", r"bytes each"),
         *(_AT_MOST, 30.0, " kB"),
     ),
     _Goal(

@@ -23,7 +23,7 @@ from benchmarks.wire import HOST
 from benchmarks.workers import Ready, Worker
 
 COUNTS = (10, 100, 1000)
-QUICK_COUNTS = (10, 100, 300)
+QUICK_COUNTS = (100,)
 WINDOW = 50
 """People who are on their way in at a time."""
 CHAT_RATE = 50.0

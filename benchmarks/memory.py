@@ -19,7 +19,8 @@ from benchmarks.workers import Ready, Worker
 from sylk.sip.message import Message
 from sylk.sip.parser import parse_message
 
-SESSIONS = 10_000
+COUNTS = (10, 100, 1_000, 10_000)
+"""How many are there at each measurement; quickly, the last is left out."""
 IN_EACH = 5
 """Participants of each room, who share a SIP connection."""
 WARM_UP = 50
@@ -30,37 +31,53 @@ _TRANSACTIONS_END = 34.0
 """Seconds after which no transaction of a set-up is left: 64*T1 (RFC 3261) and a little."""
 _SPARE_FILES = 200
 """Descriptors that a process has besides its connections."""
+_GIVEN_BACK = 100.0
+"""Seconds after which the server has looked, at its leisure, for what nobody has any more."""
 _PATIENCE = 300.0
 
 
 def run(*, quick: bool) -> Section:
-    """Measure the resident memory before and after many join."""
-    count = SESSIONS // 10 if quick else SESSIONS
-    allow_files(count + count // IN_EACH + _SPARE_FILES)
+    """Measure the resident memory while more and more people join, and after they have left."""
+    counts = COUNTS[:-1] if quick else COUNTS
+    most = counts[-1]
+    allow_files(most + most // IN_EACH + _SPARE_FILES)
     section = Section(
         "memory",
         [
-            f"{count} participants in rooms of {IN_EACH}, each with a dialog, an MSRP session and a"
-            " connection;",
+            f"Up to {most} participants in rooms of {IN_EACH}, each with a dialog, an MSRP session"
+            " and a connection;",
             "the SIP of one room shares a TCP connection. "
             f"{WARM_UP} sessions came and went before.",
         ],
     )
-    with ServerProcess() as server, Worker(sit, server.sip_port, count) as sitters:
+    with ServerProcess() as server, Worker(sit, server.sip_port) as sitters:
         sitters.expect(Ready)
-        section.add("sessions just set up", grown := _growth(server.pid, sitters, count))
-        time.sleep(_TRANSACTIONS_END)
-        full = resident_kilobytes(server.pid)
-        empty = int(grown["RSS empty kB"])
-        section.add("idle sessions", _figures(empty, full, count))
-    with Worker(keep_connections, count) as keeper:
+        time.sleep(_SETTLE)
+        empty = resident_kilobytes(server.pid)
+        for count in counts:
+            begin = time.monotonic()
+            sitters.tell(count)
+            sitters.expect(Ready, _PATIENCE)
+            took = time.monotonic() - begin
+            # What a set-up needs for half a minute stays as long as the next ones need it, too.
+            time.sleep(_TRANSACTIONS_END if count == most else _SETTLE)
+            full = resident_kilobytes(server.pid)
+            figures = _figures(empty, full, count)
+            section.add(f"{count} participants, Sylk", {**figures, "made in s": took})
+        sitters.tell(0)
+        sitters.expect(Ready, _PATIENCE)
+        if not quick:
+            time.sleep(_GIVEN_BACK)
+            left = resident_kilobytes(server.pid)
+            section.add("when they have left", _figures(empty, left, most))
+    with Worker(keep_connections, most) as keeper:
         port = keeper.expect(int)
-        with Worker(hold_connections, port, count) as holder:
+        with Worker(hold_connections, port, most) as holder:
             holder.expect(Ready)
-            section.add("bare trio connections", _growth(keeper.pid, holder, count))
-    with Worker(keep_invites, count) as parser:
+            section.add(f"{most} bare trio connections", _growth(keeper.pid, holder, most))
+    with Worker(keep_invites, most) as parser:
         parser.expect(Ready)
-        section.add("parsed INVITEs", _growth(parser.pid, parser, count))
+        section.add(f"{most} parsed INVITEs", _growth(parser.pid, parser, most))
     return section
 
 
@@ -94,17 +111,21 @@ def _figures(empty: int, full: int, count: int) -> dict[str, Figure]:
     }
 
 
-def sit(pipe: Connection, port: int, count: int) -> None:
-    """Warm the server up, and when told so fill the rooms and stay."""
+def sit(pipe: Connection, port: int) -> None:
+    """Warm the server up, and fill rooms until so many are there as is told; 0 lets all leave."""
     for session in list(_join(port, "warm-up", WARM_UP)):
         session.leave()
     pipe.send(Ready())
-    pipe.recv()
-    rooms = range(count // IN_EACH)
-    sessions = [session for room in rooms for session in _join(port, f"room{room}", IN_EACH)]
-    pipe.send(Ready())
-    pipe.recv()
-    del sessions
+    sessions: list[ChatSession] = []
+    while True:
+        count: int = pipe.recv()
+        while len(sessions) < count:
+            sessions += _join(port, f"room{len(sessions)}", IN_EACH)
+        if not count:
+            for session in sessions:
+                session.leave()
+            sessions.clear()
+        pipe.send(Ready())
 
 
 def _join(port: int, room: str, count: int) -> Iterator[ChatSession]:

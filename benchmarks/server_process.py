@@ -20,6 +20,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _UDP_LINE = re.compile(r"listening for SIP on udp \S+ port (\d+)")
 _SIP_LINE = re.compile(r"listening for SIP on tcp \S+ port (\d+)")
 _MSRP_LINE = re.compile(r"listening for MSRP on tcp \S+ port (\d+)")
+_WORKERS_LINE = re.compile(r"(\d+) workers serve")
 _MSRP_TLS_LINE = re.compile(r"listening for MSRP on tls \S+ port (\d+)")
 
 # Keep-alives would be counted as messages, and who talks without pause is to be heard.
@@ -61,6 +62,19 @@ def cpu_seconds_of_all(pid: int) -> float:
     return total
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        # A process may end while we look.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if entry.name.isdigit():
+                stat = (entry / "stat").read_text(encoding="ascii", errors="replace")
+                if int(stat.rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(entry.name))
+    return found
+
+
 def machine_cpu_seconds() -> float:
     """Return the processor time that everything on this machine has taken."""
     first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
@@ -89,7 +103,7 @@ class ServerProcess:
     """A server of its own for one measurement, in an empty folder.
 
     `more` are further settings, `sip` those of [SIP]; with `tls` it takes MSRP over TLS as well.
-    `settings` stand in place of all of these.
+    `settings` stand in place of all of these. It may have several `workers`.
     """
 
     def __init__(
@@ -100,6 +114,7 @@ class ServerProcess:
         history: bool = False,
         tls: bool = False,
         settings: str = "",
+        workers: int = 1,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sylk-bench-")
         folder = Path(self._folder.name)
@@ -111,7 +126,8 @@ class ServerProcess:
             msrp_tls_port=0 if tls else "none",
             sip=sip,
         )
-        (folder / "sylk.ini").write_text(settings + more, encoding="utf-8")
+        server = f"[Server]\nworkers = {workers}\n" if workers > 1 else ""
+        (folder / "sylk.ini").write_text(settings + server + more, encoding="utf-8")
         self._command = command = Path(sys.executable).with_name("sylk-server")
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -123,9 +139,13 @@ class ServerProcess:
             self.sip_udp_port = self._port(_UDP_LINE)
             self.msrp_port = self._port(_MSRP_LINE)
             self.msrp_tls_port = self._port(_MSRP_TLS_LINE) if tls else 0
+            if workers > 1:
+                self._port(_WORKERS_LINE)
         except LoadError:
             self.stop()
             raise
+        self.pids = [self.pid, *children_of(self.pid)]
+        """All processes of the server."""
 
     def _port(self, line: re.Pattern[str]) -> int:
         deadline = time.monotonic() + _START_LIMIT

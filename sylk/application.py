@@ -9,7 +9,7 @@ the settings. Only what is declared with `restart=False` ever changes in them, s
 that reads `self.settings` where it needs a value is up to date by itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from sylk.session.own_hosts import OwnHosts
 from sylk.session.requests import PageMessage, ReferralRequest, SubscriptionRequest
 from sylk.session.user_agent import UserAgent
 from sylk.settings import AddressSettings
+from sylk.share import Share
 
 INTERFACE_VERSION = 1
 """Counts up when an application that keeps to the public names must change to go on working.
@@ -69,6 +70,9 @@ class Application:
 
         The folder need not exist yet. None without a server.
         """
+        self.share = Share()
+        """Which part of all addresses is answered here, where several workers are one server; the
+        server gives it before the start. Requests for others do not come."""
         self.logger = ApplicationLogger(self.name)
         self.user_agent: UserAgent | None = None
         """By which it calls, sends messages and subscribes; the server gives it before the start.
@@ -81,6 +85,15 @@ class Application:
         self.announcer: Announcer | None = None
         """By which it is announced to the neighbours (Bonjour); the server gives it before the
         start. None where nothing is announced."""
+
+    @classmethod
+    def spread(cls, state_dirs: Sequence[Path], count: int) -> None:
+        """Move what is kept to the worker that has its address now (`sylk.share.worker_of`).
+
+        Called when there are `count` workers and there were more or fewer, before any of them
+        starts. `state_dirs` are the folders of all, also of those that are no more; the first is
+        that of a server that is alone. By default each keeps what it has.
+        """
 
     async def __aenter__(self) -> Self:
         """Start: called once, before the first request."""

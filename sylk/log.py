@@ -2,6 +2,8 @@
 
     2026-11-21 07:35:47.123 INFO    conference  [f81d4fae@host] alice joined lobby
 
+Where several workers are one server, the source says which one it was: `conference/1`.
+
 A line is formatted where it is logged, put into a bounded queue, and written by a thread of its
 own, so a slow disk never holds the server's loop. When the queue is full, lines are dropped and
 counted, and the count is logged as soon as there is room.
@@ -99,12 +101,13 @@ class ApplicationLogger(logging.LoggerAdapter[logging.Logger]):
 class LineFormatter(logging.Formatter):
     """Makes the one line, and only it, of a record."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: int | None = None) -> None:
         super().__init__(datefmt="%Y-%m-%d %H:%M:%S")
+        self._mark = "" if worker is None else f"/{worker}"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and behind a bar the traceback or detail where there is one."""
-        prefix = getattr(record, "application", _SERVER_PREFIX)
+        prefix = getattr(record, "application", _SERVER_PREFIX) + self._mark
         call_id = _call_id.get()
         text = f"[{call_id}] {record.getMessage()}" if call_id else record.getMessage()
         if len(text) > LINE_LIMIT:
@@ -123,6 +126,10 @@ class LineFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Makes one JSON object, on one line, of a record; all of it is ASCII."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = worker
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the object: time in UTC, level, source, message, and what else there is."""
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -131,6 +138,7 @@ class JsonFormatter(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "source": getattr(record, "application", _SERVER_PREFIX),
+            "worker": self._worker,
             "logger": record.name,
             "call_id": _call_id.get() or None,
             "message": message[:LINE_LIMIT],
@@ -144,8 +152,8 @@ class JsonFormatter(logging.Formatter):
 LogFormat = Literal["text", "json"]
 
 
-def _formatter(log_format: LogFormat) -> logging.Formatter:
-    return JsonFormatter() if log_format == "json" else LineFormatter()
+def _formatter(log_format: LogFormat, worker: int | None) -> logging.Formatter:
+    return JsonFormatter(worker) if log_format == "json" else LineFormatter(worker)
 
 
 def _lines(text: str) -> list[str]:
@@ -242,14 +250,16 @@ def configure_logging(
     stream: TextIO,
     queue_limit: int = QUEUE_LIMIT,
     log_format: LogFormat = "text",
+    worker: int | None = None,
 ) -> Generator[None, None, None]:
     """Send what is logged at `level` or above to `stream` while inside; flush at the end.
 
     `level` is a word as in the settings ("info"). The last lines have FLUSH_TIMEOUT seconds.
+    `worker` is whose lines they are, where several write to one stream.
     """
     lines: queue.Queue[str | None] = queue.Queue(queue_limit)
     handler = _QueueHandler(lines)
-    handler.setFormatter(_formatter(log_format))
+    handler.setFormatter(_formatter(log_format, worker))
     writer = threading.Thread(
         target=_write_lines, args=(lines, stream), name="sylk-log", daemon=True
     )

@@ -5,6 +5,7 @@ keeps its old values of what needs a restart (`restart` in `sylk.settings.settin
 is in force. Applications stay those of the start: their classes are not imported again.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,9 +14,13 @@ from sylk.admission import AdmissionPolicy
 from sylk.admission_config import admission_policy
 from sylk.application_config import read_applications
 from sylk.config import RawConfig
+from sylk.errors import ConfigError
+from sylk.net.tls import TlsContexts
 from sylk.routing import RoutingTable
 from sylk.server_config import ServerConfig, ServerSections, check_sections, routing_table
 from sylk.settings import AddressSettings, take_up
+
+logger = logging.getLogger("sylk.server")
 
 _FIELDS = fields(ServerSections)
 _PASSWORD_KEYS = ("authenticate", "digest_algorithms", "nonce_lifetime", "max_wrong_passwords")
@@ -81,3 +86,15 @@ def _changed_addresses(old: AddressSettings[Any], new: AddressSettings[Any]) -> 
     """Return the addresses whose settings have changed, by whatever section."""
     addresses = sorted({*old.own, *new.own})
     return [f"[{address}]" for address in addresses if old.of(address) != new.of(address)]
+
+
+def reload_certificate(tls: TlsContexts | None) -> None:
+    """Load the certificate again, for connections that begin from now on."""
+    if tls is None:
+        return
+    try:
+        tls.reload()
+    except ConfigError as error:
+        logger.error("the certificate stays as it was: %s", error)
+    else:
+        logger.info("certificate loaded again: %s", tls.fingerprint())

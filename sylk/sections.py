@@ -50,6 +50,16 @@ class ServerSettings:
         "The folder for what outlives a restart. A relative path starts from the folder in which "
         "the server is started.",
     )
+    workers: int = setting(
+        1,
+        "How many processes answer, so that as many processor cores are used. Each room is in one "
+        "of them. With more than one, the ports of [MSRP] and [Metrics] are those of the first, "
+        "each other one has ports 2 further than the one before; limits of rates, calls and MSRP "
+        "connections hold for each; and nothing is announced by bonjour.",
+        unit="processes",
+        minimum=1,
+        maximum=64,
+    )
     bonjour: Literal["auto", "yes", "no"] = setting(
         "auto",
         "Whether the server, its rooms and its other services are announced to the neighbours by "

@@ -12,12 +12,12 @@ from sylk.admission import BUSY, Admission
 from sylk.application import Application
 from sylk.bonjour import Bonjour, BonjourSettings
 from sylk.config import RawConfig
-from sylk.errors import ConfigError, RemoteProtocolError, SessionEnded, TransportError
+from sylk.errors import RemoteProtocolError, SessionEnded, TransportError
 from sylk.log import LoggingCall
 from sylk.loop_watch import LoopWatch
 from sylk.net.msrp_watch import MsrpTrace
 from sylk.net.sip_connection import Trace
-from sylk.reload import plan_reload
+from sylk.reload import plan_reload, reload_certificate
 from sylk.server_config import ServerConfig
 from sylk.session.announcer import Announcer, Board
 from sylk.session.call import Call
@@ -78,8 +78,10 @@ class Server:
         sip = config.sections.sip
         self._own_hosts = OwnHosts(sip.local_ip, sip.domains, advertised=sip.advertised_ip)
         self._board = Board()
+        # Several would tell of one server several times.
+        mode = server.bonjour if config.share.count == 1 else "no"
         self._bonjour = Bonjour(
-            BonjourSettings(server.bonjour, server.bonjour_interfaces),
+            BonjourSettings(mode, server.bonjour_interfaces),
             self.endpoint.transports.listening,
             self._board,
         )
@@ -170,15 +172,7 @@ class Server:
 
     def reload_certificate(self) -> None:
         """Load the certificate again, for connections that begin from now on."""
-        tls = self.config.endpoint.tls
-        if tls is None:
-            return
-        try:
-            tls.reload()
-        except ConfigError as error:
-            logger.error("the certificate stays as it was: %s", error)
-        else:
-            logger.info("certificate loaded again: %s", tls.fingerprint())
+        reload_certificate(self.config.endpoint.tls)
 
     async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as serving:
@@ -201,7 +195,8 @@ class Server:
             await self.endpoint.wait_calls_over()
 
     def _log_start(self) -> None:
-        for transport, (host, port) in self.endpoint.transports.listening:
+        own = self.endpoint.transports.listening if self.config.share.count == 1 else []
+        for transport, (host, port) in own:
             logger.info("listening for SIP on %s %s port %d", transport, host, port)
         for transport, (host, port) in self.endpoint.msrp.listening:
             logger.info("listening for MSRP on %s %s port %d", transport, host, port)

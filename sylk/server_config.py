@@ -36,13 +36,18 @@ from sylk.relay_config import relay_settings, standing_relay
 from sylk.routing import RoutingTable
 from sylk.sections import MetricsSettings, ServerSettings, SipSettings, TlsSettings
 from sylk.session.endpoint import EndpointSettings
+from sylk.share import Share
 from sylk.sip.transaction_bounds import TransactionBounds
-from sylk.sip.uri import SipURI
+from sylk.sip.uri import MAX_PORT, SipURI
 from sylk.trace.filters import Filter, parse_filter
 from sylk.trace.message import Privacy
 from sylk.trace.settings import TraceSettings
 from sylk.trace.tracer import TraceOptions
 from sylk.trace.writer import Output
+from sylk.worker_folders import folder_of
+
+PORTS_OF_A_WORKER = 2
+"""How far the ports of a worker are from those of the one before: MSRP has two, side by side."""
 
 _OUTSIDE = ("192.0.2.1", "2001:db8::1")
 
@@ -88,13 +93,18 @@ class ServerConfig:
     """Whose messages are written to files, and how."""
     sections: ServerSections = field(default_factory=ServerSections)
     """The settings that are in force."""
+    share: Share = field(default_factory=Share)
+    """Which part of all addresses is answered by this process."""
 
 
-def build_config(raw: RawConfig, further: ApplicationTypes | None = None) -> ServerConfig:
+def build_config(
+    raw: RawConfig, further: ApplicationTypes | None = None, share: Share | None = None
+) -> ServerConfig:
     """Turn the settings file into what a server is made of; raises ConfigError.
 
-    `further` are applications by name, beside those that are found.
+    `further` are applications by name, beside those that are found. `share` is that of a worker.
     """
+    share = share or Share()
     sections = ServerSections.read(raw)
     server = sections.server
     types = find_applications(server.extra_applications_dir, server.disabled_applications)
@@ -106,31 +116,36 @@ def build_config(raw: RawConfig, further: ApplicationTypes | None = None) -> Ser
         settings = read[name].settings
         applications[name] = kind(settings)
         applications[name].address_settings = read[name].address_settings(settings)
-        applications[name].state_dir = server.spool_dir / name
+        applications[name].state_dir = folder_of(server.spool_dir, share.index) / name
+        applications[name].share = share
     _check_tls(raw, sections.msrp, sections.tls)
+    _check_workers(raw, sections)
     policy = admission_policy(raw, server, sections.sip, sections.tls)
     files = _certificate_files(server, sections.sip, sections.msrp, sections.tls)
     tls = None if files is None else _tls_contexts(files, sections.tls)
     endpoint = _endpoint_settings(raw, sections, policy, tls)
     tags = {tag for application in applications.values() for tag in application.extensions}
     endpoint.extensions += tuple(sorted(tags))
+    _take_ports(endpoint.msrp, share)
     return ServerConfig(
         endpoint,
         applications,
         routing,
         policy,
         None if files is None else read_certificate(files.certificate),
-        trace=_trace_options(raw, server),
+        trace=_trace_options(raw, server, share),
         sections=sections,
+        share=share,
     )
 
 
 def check_sections(raw: RawConfig, sections: ServerSections) -> None:
     """Raise ConfigError where a server could not be made of these; makes and opens nothing."""
     _check_tls(raw, sections.msrp, sections.tls)
+    _check_workers(raw, sections)
     policy = admission_policy(raw, sections.server, sections.sip, sections.tls)
     _endpoint_settings(raw, sections, policy, None)
-    _trace_options(raw, sections.server)
+    _trace_options(raw, sections.server, Share())
 
 
 def routing_table(raw: RawConfig, server: ServerSettings, types: ApplicationTypes) -> RoutingTable:
@@ -216,6 +231,47 @@ def _msrp_port(
     )
 
 
+def port_of(port: int, share: Share) -> int:
+    """Return the port of a worker, where `port` is that of the settings; 0 is any for each."""
+    return port + PORTS_OF_A_WORKER * share.index if port else 0
+
+
+def _take_ports(msrp: MsrpPortSettings, share: Share) -> None:
+    """Let a worker have ports of its own for MSRP; the first is the relay, if there is one."""
+    if msrp.port is not None:
+        msrp.port = port_of(msrp.port, share)
+    if msrp.tls_port is not None:
+        msrp.tls_port = port_of(msrp.tls_port, share)
+    if share.index:
+        msrp.relay = None
+
+
+def _check_workers(raw: RawConfig, sections: ServerSections) -> None:
+    """Refuse what several workers cannot do."""
+    server, msrp = sections.server, sections.msrp
+    if server.workers == 1:
+        return
+    if server.bonjour == "yes":
+        raise raw.error(ServerSettings.section, "bonjour", "needs workers to be 1")
+    ports = [
+        port_of(port, Share(index, server.workers))
+        for port in (msrp.local_tcp_port, msrp.local_tls_port)
+        for index in range(server.workers)
+        if port
+    ]
+    if len(set(ports)) < len(ports):
+        raise raw.error(
+            MsrpSettings.section,
+            "local_tls_port",
+            f"each worker has ports {PORTS_OF_A_WORKER} further than the one before, and these meet"
+            " those of local_tcp_port: let the two be an odd number apart",
+        )
+    if max(ports, default=0) > MAX_PORT:
+        raise raw.error(
+            MsrpSettings.section, "local_tcp_port", "the last worker has no port left above it"
+        )
+
+
 def _outbound_proxy(raw: RawConfig, sip: SipSettings) -> SipURI | None:
     """Return the proxy of what we send, written as a SIP URI or as host:port."""
     text = sip.outbound_proxy
@@ -229,12 +285,12 @@ def _outbound_proxy(raw: RawConfig, sip: SipSettings) -> SipURI | None:
         ) from None
 
 
-def _trace_options(raw: RawConfig, server: ServerSettings) -> TraceOptions:
+def _trace_options(raw: RawConfig, server: ServerSettings, share: Share) -> TraceOptions:
     """Return whose messages are traced, and where to."""
     trace = raw.section(TraceSettings, TraceSettings.section)
     return TraceOptions(
         output=Output(
-            directory=trace.directory or server.spool_dir / "traces",
+            directory=folder_of(trace.directory or server.spool_dir / "traces", share.index),
             max_file_size=trace.max_file_size,
             max_files=trace.max_files,
             privacy=Privacy(with_bodies=trace.bodies, with_credentials=not trace.mask_credentials),

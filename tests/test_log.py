@@ -305,3 +305,20 @@ def test_one_application_can_have_a_level_of_its_own() -> None:
         one.info("quiet again")
     assert stream.getvalue().count("\n") == 1
     assert "of one" in stream.getvalue()
+
+
+def test_a_worker_stands_behind_the_source() -> None:
+    stream = io.StringIO()
+    with configure_logging("info", stream, worker=2):
+        logging.getLogger("sylk.test").info("here")
+        ApplicationLogger("conference").info("there")
+    first, second = stream.getvalue().splitlines()
+    assert " sylk/2      here" in first
+    assert " conference/2  there" in second
+
+
+def test_a_worker_has_its_number_in_json() -> None:
+    stream = io.StringIO()
+    with configure_logging("info", stream, log_format="json", worker=0):
+        logging.getLogger("sylk.test").info("here")
+    assert json.loads(stream.getvalue())["worker"] == 0

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from sylk.call.session_timer import SessionTimerSettings
+from sylk.config import parse_config
 from sylk.errors import ConfigError
+from sylk.server_config import ServerSections, build_config, check_sections, port_of
+from sylk.share import Share
 from tests.peers import HOST, server_config
 
 
@@ -272,3 +275,48 @@ def test_how_messages_are_traced(tmp_path: Path) -> None:
 def test_nobody_can_be_traced_in_any_way(words: str) -> None:
     with pytest.raises(ConfigError, match=r"\[Trace\] trace_sip: must be .* \(or none, or all\)$"):
         server_config({"Trace": {"trace_sip": words}})
+
+
+WORKERS = "[Server]\nworkers = 3\n[MSRP]\nlocal_tcp_port = 2855\nlocal_tls_port = 2856\n"
+
+
+def test_each_worker_has_ports_and_folders_of_its_own(tmp_path: Path) -> None:
+    spool = f"spool_dir = {tmp_path}\nbonjour = no\n[Relay]\nenabled = yes\n"
+    raw = parse_config(WORKERS.replace("[MSRP]", f"{spool}[MSRP]"))
+    ports: list[tuple[int | None, int | None]] = []
+    folders: list[str] = []
+    for index in range(3):
+        config = build_config(raw, share=Share(index, 3))
+        ports.append((config.endpoint.msrp.port, config.endpoint.msrp.tls_port))
+        # Clients of the relay find it at the ports of the settings.
+        assert (config.endpoint.msrp.relay is None) == (index > 0)
+        echo = config.applications["echo"]
+        assert echo.share == config.share == Share(index, 3)
+        assert echo.state_dir is not None
+        folders.append(str(echo.state_dir.relative_to(tmp_path)))
+        # What is compared at a reload is what the file says.
+        assert config.sections.msrp.local_tcp_port == 2855
+        traces = config.trace.output.directory.relative_to(tmp_path)
+        assert str(traces) == ("traces" if index == 0 else f"traces/worker-{index}")
+    assert ports == [(2855, 2856), (2857, 2858), (2859, 2860)]
+    assert folders == ["echo", "worker-1/echo", "worker-2/echo"]
+
+
+def test_a_port_that_the_system_chooses_is_any_for_each() -> None:
+    assert [port_of(0, Share(index, 3)) for index in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("workers = 3", "workers = 3\nbonjour = yes", "bonjour: needs workers to be 1"),
+        ("2856", "2859", "an odd number apart"),
+        ("2855", "65533", "no port left"),
+    ],
+)
+def test_what_several_workers_cannot_do_is_refused(old: str, new: str, said: str) -> None:
+    raw = parse_config(WORKERS.replace(old, new))
+    with pytest.raises(ConfigError, match=said):
+        check_sections(raw, ServerSections.read(raw))
+    alone = parse_config(WORKERS.replace(old, new).replace("workers = 3", "workers = 1"))
+    check_sections(alone, ServerSections.read(alone))

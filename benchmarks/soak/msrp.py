@@ -139,11 +139,10 @@ class Chat:
             self._waiting.pop(transaction, None)
         raise LoadError(f"no answer to MSRP {method} {headers} of {self.local}")
 
-    async def bind(self) -> None:
-        """Name the session by an empty SEND."""
-        status = await self.ask("SEND", [f"Message-ID: {os.urandom(6).hex()}", "Byte-Range: 1-0/0"])
-        if status != 200:
-            raise LoadError(f"the bind was answered with {status}")
+    async def bind(self) -> int:
+        """Name the session by an empty SEND, and return the status that it gets."""
+        headers = [f"Message-ID: {os.urandom(6).hex()}", "Byte-Range: 1-0/0"]
+        return await self.ask("SEND", headers)
 
     async def say(self, body: bytes) -> int:
         """Send a message/cpim, in chunks if it is long, and return the status that it gets."""

@@ -16,6 +16,11 @@ from benchmarks.wire import CONTACT, HOST, SDP_PATH, LoadError
 WELCOME = 20.0
 """Seconds until somebody who has come must have heard anything."""
 
+_OK, _PENDING = 200, 491
+_ATTEMPTS = 10
+_AGAIN = 2.1
+"""Seconds before something is tried again."""
+
 _HEAR_OUT = 25.0
 """Seconds for what is owed to one who leaves: longer than the ledger takes to call it lost."""
 
@@ -126,7 +131,11 @@ class Person:
         self._version += 1
         more = ("Supported: timer", "Session-Expires: 90;refresher=uas")
         final = await self.ask("INVITE", *more, body=body)
-        if final.status != 200:
+        if final.status == _PENDING:
+            # It has crossed one of the server's (RFC 3261 section 14.1).
+            await trio.sleep(_AGAIN)
+            final = await self.ask("INVITE", *more, body=body)
+        if final.status != _OK:
             raise Refused(final.status)
         self.remote = final.get("to")
         contact = CONTACT.search(f"Contact: {final.get('contact')}")
@@ -166,7 +175,9 @@ class Person:
         assert chat is not None
         await chat.open(receive_buffer)
         nursery.start_soon(chat.run, speed)
-        await chat.bind()
+        status = await chat.bind()
+        if status != _OK:
+            raise LoadError(f"the bind was answered with {status}")
         with trio.move_on_after(WELCOME):
             await self._welcomed.wait()
         if not self._welcomed.is_set():
@@ -181,10 +192,16 @@ class Person:
         self._may_repeat = True
         self.did("lost the connection")
         chat.close()
-        await chat.open()
         self._pieces.clear()
-        nursery.start_soon(chat.run)
-        await chat.bind()
+        for _ in range(_ATTEMPTS):
+            await chat.open()
+            nursery.start_soon(chat.run)
+            if await chat.bind() == _OK:
+                return
+            # The server has not seen the end of the old connection yet.
+            chat.close()
+            await trio.sleep(_AGAIN)
+        raise LoadError("the session was not bound again")
 
     def did(self, what: str) -> None:
         """Tell the ledger what became of us."""

@@ -8,8 +8,8 @@ from benchmarks.soak.server import Sample
 WARM_UP_SHARE = 0.25
 """What part of a soak is warm-up, of which the growth does not count: caches and tables fill."""
 
-MAX_WARM_UP = 600.0
-"""Seconds that warm-up takes at most."""
+MAX_WARM_UP = 900.0
+"""Seconds that warm-up takes at most: rooms remember for ten minutes whom they have called."""
 
 LEAST_SPAN = 60.0
 """Seconds after warm-up; what lasts shorter shows nothing of growth."""

@@ -21,20 +21,24 @@ import trio
 
 from sylk import __version__
 from sylk.cli import check, install_unit, migrate, passwd, status, trace
+from sylk.cli.descriptors import raise_limit
 from sylk.cli.faults import OUT_OF_MEMORY, describe_listen_error, is_out_of_memory
 from sylk.cli.greeting import greeting
 from sylk.cli.signals import Signals
+from sylk.cli.workers import Place, serve_workers
 from sylk.config import RawConfig, find_config, read_config
 from sylk.control import ControlError, ControlSocket
 from sylk.errors import ConfigError, ListenError, TransportError
 from sylk.log import configure_logging, set_log_level
 from sylk.memory_return import give_memory_back
+from sylk.net.fronted_transports import FrontedTransports
 from sylk.notify import Notifier
 from sylk.server import Server
-from sylk.server_config import ServerSections, build_config, check_sections
+from sylk.server_config import ServerSections, build_config, check_sections, port_of
 from sylk.spool import Spool, SpoolError
 from sylk.status_commands import status_commands
 from sylk.trace.commands import trace_commands
+from sylk.worker_folders import folder_of, spread
 
 if TYPE_CHECKING:
     from sylk.metrics import MetricsPort
@@ -51,7 +55,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "rooms": partial(status.run, "rooms"),
     "log-level": partial(status.run, "log-level"),
 }
-_GC_THRESHOLDS = (3_000, 4, 50)
+_GC_THRESHOLDS = (3_000, 4, 200)
 _COLLECT_INTERVAL = 60.0
 """Seconds between two looks through all there is. A call that is over leaves a hundred objects for
 one: by their number alone there would be one in some thousand calls."""
@@ -82,21 +86,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sections = ServerSections.read(raw)
         # Before a folder is made, or another server is found in it.
         check_sections(raw, sections)
-        return _start(path, raw, sections, is_verbose=options.verbose)
+        place = None if options.worker is None else Place.parse(options.worker)
+        return _start(path, raw, sections, place, is_verbose=options.verbose)
     except ConfigError as error:
         print(f"sylk-server: {error}", file=sys.stderr)
         return 2
 
 
-def _start(path: Path | None, raw: RawConfig, sections: ServerSections, *, is_verbose: bool) -> int:
-    """Make the server and run it; returns the exit status. Raises ConfigError."""
-    level = "debug" if is_verbose else sections.server.log_level
+def _start(
+    path: Path | None,
+    raw: RawConfig,
+    sections: ServerSections,
+    place: Place | None,
+    *,
+    is_verbose: bool,
+) -> int:
+    """Make the server, or the worker of a place, and run it; returns the exit status.
+
+    Raises ConfigError.
+    """
+    server = sections.server
+    level = "debug" if is_verbose else server.log_level
+    worker = None if place is None else place.index
     try:
-        with (
-            configure_logging(level, sys.stderr, log_format=sections.server.log_format),
-            closing(Spool.open(sections.server.spool_dir)),
-        ):
-            return _serve(Server(build_config(raw)), path, is_verbose=is_verbose)
+        with configure_logging(level, sys.stderr, log_format=server.log_format, worker=worker):
+            if place is not None:
+                # The folder is held by the front.
+                config = build_config(raw, share=place.share)
+                config.endpoint.front = place.front()
+                return _serve(Server(config), path, is_verbose=is_verbose)
+            with closing(Spool.open(server.spool_dir)):
+                config = build_config(raw)
+                types = {name: type(one) for name, one in config.applications.items()}
+                spread(server.spool_dir, types, server.workers)
+                if server.workers > 1:
+                    return serve_workers(config, path, is_verbose=is_verbose)
+                return _serve(Server(config), path, is_verbose=is_verbose)
     except ListenError as error:
         fault = describe_listen_error(error, sections)
     except (SpoolError, TransportError) as error:
@@ -112,10 +137,12 @@ def _start(path: Path | None, raw: RawConfig, sections: ServerSections, *, is_ve
 
 def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
     """Run the server until a signal ends it, and return the exit status."""
-    spool_dir = server.config.sections.server.spool_dir
+    config = server.config
+    spool_dir = folder_of(config.sections.server.spool_dir, config.share.index)
     logger.info("sylk-server %s, settings: %s", __version__, path or "defaults")
     metrics = _open_metrics(server)
     control = _open_control(spool_dir)
+    raise_limit()
     _set_up_collector()
     notifier = Notifier()
     signals = Signals(
@@ -133,6 +160,7 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
         give_memory_back,
         notifier.feed_watchdog,
         partial(_collect_cycles, server),
+        partial(_end_with_front, server),
     ]
     with ExitStack() as stack:
         if metrics is not None:
@@ -145,6 +173,15 @@ def _serve(server: Server, path: Path | None, *, is_verbose: bool) -> int:
         trio.run(_run, server, signals, companions)
     signals.ignore()
     return 0
+
+
+async def _end_with_front(server: Server) -> None:
+    """End a worker when its front has gone."""
+    transports = server.endpoint.transports
+    if isinstance(transports, FrontedTransports):
+        await transports.lost.wait()
+        logger.error("the front has gone, so this worker ends")
+        server.stop.set()
 
 
 def _set_up_collector() -> None:
@@ -163,9 +200,11 @@ def _set_up_collector() -> None:
 def _ready(server: Server, notifier: Notifier, spool_dir: Path | None) -> None:
     """Tell systemd, and who has set nothing up, whose state is in `spool_dir`, what to do next."""
     notifier.ready()
+    endpoint = server.endpoint
+    if isinstance(endpoint.transports, FrontedTransports):
+        endpoint.transports.tell_ready()
     if spool_dir is None:
         return
-    endpoint = server.endpoint
     text = greeting(endpoint.transports.listening, endpoint.msrp.listening, spool_dir)
     with suppress(OSError):
         print(text, flush=True)
@@ -207,7 +246,8 @@ def _open_metrics(server: Server) -> "MetricsPort | None":
     # Its library is needed for nothing else.
     from sylk.metrics import MetricsPort
 
-    metrics = MetricsPort(settings.local_ip, settings.port, server.status)
+    port = port_of(settings.port, server.config.share)
+    metrics = MetricsPort(settings.local_ip, port, server.status)
     host, port = metrics.local
     logger.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
     return metrics
@@ -235,6 +275,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="settings file; default: ./sylk.ini, else /etc/sylk/sylk.ini, else defaults",
     )
     parser.add_argument("--verbose", action="store_true", help="log every message on the wire")
+    # How the front starts a worker.
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=__version__)
     return parser.parse_args(arguments)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
-from sylk.cli.control import NoAnswer, ask, objects
+from sylk.cli.control import NoAnswer, objects
+from sylk.cli.merging import Merge, ask_all, merge_levels, merge_rooms, merge_status
 from sylk.cli.table import size, span, table
 from sylk.config import find_config, read_config
 from sylk.control import Json
@@ -27,9 +28,9 @@ def run(command: str, arguments: Sequence[str]) -> int:
     options = _PARSERS[command](prog).parse_args(arguments)
     try:
         raw = read_config(find_config(options.config))
-        folder = raw.section(ServerSettings, ServerSettings.section).spool_dir
-        question, values, show = _QUESTIONS[command](options)
-        answer = ask(folder, question, **values)
+        server = raw.section(ServerSettings, ServerSettings.section)
+        question, values, show, merge = _QUESTIONS[command](options)
+        answer = ask_all(server, question, merge, **values)
     except ConfigError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 2
@@ -44,23 +45,23 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 Show = Callable[[Json], str]
-Question = tuple[str, Mapping[str, object], Show]
+Question = tuple[str, Mapping[str, object], Show, Merge]
 
 
 def _ask_status(_options: argparse.Namespace) -> Question:
-    return "status", {}, show_status
+    return "status", {}, show_status, merge_status
 
 
 def _ask_rooms(_options: argparse.Namespace) -> Question:
-    return "rooms", {}, show_rooms
+    return "rooms", {}, show_rooms, merge_rooms
 
 
 def _ask_level(options: argparse.Namespace) -> Question:
     words: list[str] = options.words
     if not words:
-        return "log level", {}, show_levels
+        return "log level", {}, show_levels, merge_levels
     values = {"level": words[-1], **({"application": words[0]} if len(words) > 1 else {})}
-    return "log level", values, show_levels
+    return "log level", values, show_levels, merge_levels
 
 
 def _parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -101,8 +102,11 @@ _QUESTIONS: Mapping[str, Callable[[argparse.Namespace], Question]] = {
 def show_status(answer: Json) -> str:
     """Return the figures of a server as lines."""
     rates, counters = _mapping(answer, "rates"), _mapping(answer, "counters")
+    workers = objects(answer.get("workers")) or [answer]
+    pids = ", ".join(str(one.get("pid")) for one in workers)
+    who = f"pid {pids}" if len(workers) == 1 else f"{len(workers)} workers (pids {pids})"
     lines = [
-        f"Sylk {answer.get('version')}, pid {answer.get('pid')}, "
+        f"Sylk {answer.get('version')}, {who}, "
         f"up {span(_number(answer, 'uptime'))}, {size(_number(answer, 'memory'))} of memory",
         "",
     ]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sylk.cli.control import NoAnswer, ask, objects, strings
+from sylk.cli.control import NoAnswer, objects, strings
+from sylk.cli.merging import ask_all, merge_traces
 from sylk.config import find_config, read_config
 from sylk.control import Json
 from sylk.errors import ConfigError
@@ -36,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _make_parser().parse_args(arguments)
     try:
         raw = read_config(find_config(options.config))
-        folder = raw.section(ServerSettings, ServerSettings.section).spool_dir
+        server = raw.section(ServerSettings, ServerSettings.section)
         match options.action:
             case "on":
                 values: dict[str, object] = {
@@ -46,11 +47,11 @@ def run(arguments: Sequence[str]) -> int:
                 }
                 if options.seconds is not None:
                     values["seconds"] = options.seconds
-                _show_on(ask(folder, "trace on", **values))
+                _show_on(ask_all(server, "trace on", merge_traces, **values))
             case "off":
-                _show_off(ask(folder, "trace off"))
+                _show_off(ask_all(server, "trace off", merge_traces))
             case _:
-                _show_status(ask(folder, "trace status"))
+                _show_status(ask_all(server, "trace status", merge_traces))
     except ConfigError as error:
         print(f"{_PROG}: {error}", file=sys.stderr)
         return 2

@@ -17,11 +17,12 @@ from sylk.call.usage import InviteUsage
 from sylk.errors import TransportError
 from sylk.msrp.session import MsrpSession
 from sylk.net.alarm import AlarmClock
+from sylk.net.fronted_transports import FrontSettings, open_transports
 from sylk.net.msrp_port import MsrpPort
 from sylk.net.msrp_settings import MsrpPortSettings
 from sylk.net.relay_path import RelayAccount
 from sylk.net.resolver import Resolver
-from sylk.net.sip_transports import SipTransports, SipTransportSettings
+from sylk.net.sip_transports import SipTransportSettings
 from sylk.net.standing_path import StandingPath
 from sylk.net.tls import TlsContexts
 from sylk.session.call import Call
@@ -99,6 +100,8 @@ class EndpointSettings:
     transactions: TransactionBounds = field(default_factory=TransactionBounds)
     relay: RelayAccount | None = None
     """Through whose relay the calls that we make have their messages carried, each by its path."""
+    front: FrontSettings | None = None
+    """Who has the sockets of SIP where several workers share them; None has us have our own."""
     standing_relay: RelayAccount | None = None
     """Through whose relay all our calls have their messages carried, by one path."""
 
@@ -129,23 +132,21 @@ class Endpoint:
         self._users = DialogUsers()
         self._ended = EndedCalls()
         self._subscriptions = SubscriptionCounts(settings.subscriptions)
+        mark = "" if settings.front is None else settings.front.token_mark
         self.core = UserAgentCore(
             methods=METHODS,
             supported=(*SUPPORTED, *settings.extensions),
             accept=ACCEPTED_BODIES,
             server_name=settings.name,
-            random_token=lambda: secrets.token_hex(10),
+            random_token=lambda: mark + secrets.token_hex(10),
             event_packages=event_packages,
             admit=admit,
             screen=screen,
             bounds=settings.transactions,
         )
-        self.transports = SipTransports(
-            settings.sip,
-            self._receive,
-            self._flow_failed,
-            in_use=self._users.carried_by,
-            tls=settings.tls,
+        on_failure, in_use = self._flow_failed, self._users.carried_by
+        self.transports = open_transports(
+            settings.sip, settings.front, settings.tls, self._receive, on_failure, in_use
         )
         try:
             self.msrp = MsrpPort(settings.msrp, self.clock, settings.tls)

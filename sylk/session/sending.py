@@ -17,8 +17,8 @@ import trio
 
 from sylk.errors import SylkError, TransportError
 from sylk.net.addresses import family_of, is_ip_literal
+from sylk.net.fronted_transports import Transports
 from sylk.net.resolver import Resolver
-from sylk.net.sip_transports import SipTransports
 from sylk.session.dialog_user import DialogUser
 from sylk.session.dialog_users import DialogUsers
 from sylk.session.way import address_of, keeps_flow, transport_of
@@ -55,7 +55,7 @@ class RequestSender:
     def __init__(
         self,
         core: UserAgentCore,
-        transports: SipTransports,
+        transports: Transports,
         users: DialogUsers,
         flush: Callable[[], None],
         resolver: Resolver | None = None,

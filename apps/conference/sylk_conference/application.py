@@ -11,7 +11,7 @@ may come back within `reconnect_timeout`, and leaves after it.
 """
 
 import secrets
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from sylk_conference.alarm import SetAlarm
 from sylk_conference.announcing import Announcing
 from sylk_conference.dial_out import DialOut
 from sylk_conference.factory import Factory
-from sylk_conference.history import HistoryLimits, HistoryStore
+from sylk_conference.history import FILE_NAME, HistoryLimits, HistoryStore, spread
 from sylk_conference.home import Home
 from sylk_conference.info import RoomInfo
 from sylk_conference.open_room import OpenRoom
@@ -71,7 +71,7 @@ class Conference(Application):
         self._presence = PresenceWatching(self._rooms, settings.notify_interval, self._set_alarm)
         self._announcing = Announcing(self._rooms)
         self._rooms.on_changed = self._room_changed
-        self._factory = Factory(settings.factory, secrets.randbelow)
+        self._factory = Factory(settings.factory, secrets.randbelow, self._home.has_user)
         self._dial_out = DialOut(self._rooms, settings, self.logger, self.event_packages)
         self._referrals = Referrals(
             self._rooms,
@@ -83,10 +83,15 @@ class Conference(Application):
         self._stack = AsyncExitStack()
         self._nursery: trio.Nursery | None = None
 
+    @classmethod
+    def spread(cls, state_dirs: Sequence[Path], count: int) -> None:
+        """Move the history of each room to its worker."""
+        spread(state_dirs, count)
+
     async def __aenter__(self) -> Self:
         """Start."""
         self._dial_out.user_agent = self.user_agent
-        self._home.hosts = self.own_hosts
+        self._home.hosts, self._home.share = self.own_hosts, self.share
         self._rooms.reconfigure(self.address_settings, self.settings.max_rooms)
         self._announcing.start(self.announcer)
         self._nursery = await self._stack.enter_async_context(trio.open_nursery())
@@ -140,7 +145,7 @@ class Conference(Application):
             own = self._rooms.settings.of(room)
             return replace(limits, age=own.history_age or 0, count=own.history_count)
 
-        path = folder / "history.db"
+        path = folder / FILE_NAME
         return HistoryStore(path, limits, self.logger, limits_of=limits_of)
 
     @property

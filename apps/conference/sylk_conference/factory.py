@@ -19,10 +19,19 @@ _SYLLABLES_IN_GROUP = 3
 class Factory:
     """Names new rooms; `user` is the user part of its own URI, empty where there is no factory."""
 
-    def __init__(self, user: str, random_below: Callable[[int], int]) -> None:
-        """Take what returns a number from 0 up to a limit that nobody can guess."""
+    def __init__(
+        self,
+        user: str,
+        random_below: Callable[[int], int],
+        leads_here: Callable[[str], bool] = lambda name: True,
+    ) -> None:
+        """Take what returns a number from 0 up to a limit that nobody can guess.
+
+        `leads_here` tells of a name whether requests for it come to us, and to no other worker.
+        """
         self._user = user.lower()
         self._random_below = random_below
+        self._leads_here = leads_here
 
     def is_named(self, user: str | None) -> bool:
         """Tell whether the user part of a URI is that of the factory; its case is forgiven."""
@@ -35,6 +44,12 @@ class Factory:
 
     def new_name(self) -> str:
         """Return a name for a room that no other has, such as `kolube-rimato-vanise-dupoga`."""
+        name = self._draw()
+        while not self._leads_here(name):
+            name = self._draw()
+        return name
+
+    def _draw(self) -> str:
         return "-".join(
             "".join(self._syllable() for _ in range(_SYLLABLES_IN_GROUP)) for _ in range(_GROUPS)
         )

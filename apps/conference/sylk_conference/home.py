@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sylk.payload.cpim import Address
 from sylk.settings import AddressSettings, T
+from sylk.share import Share, user_of
 from sylk_conference.people import comparable, key_of
 
 
@@ -40,6 +41,16 @@ class Home:
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self.hosts = hosts
+        self.share = Share()
+        """Which of them are ours, where several workers are one server."""
+
+    def has(self, key: str) -> bool:
+        """Tell whether the room with a key, user@host, is in this worker."""
+        return self.has_user(user_of(key))
+
+    def has_user(self, user: str | None) -> bool:
+        """Tell whether rooms whose address has this user part are in this worker."""
+        return self.share.owns(user)
 
     def key_of(self, address: Address) -> bytes:
         """Return by what a room is told from others: user@host, one host for all of ours."""

@@ -140,7 +140,7 @@ class Rooms:
         """Open the rooms that are always open."""
         for key, settings in self.settings.own.items():
             address = Address(address_uri(key), ROOM_NAME)
-            if settings.permanent and self.get(address) is None:
+            if settings.permanent and self.home.has(key) and self.get(address) is None:
                 self.open(address)
 
     def reconfigure(self, settings: AddressSettings[RoomSettings], max_rooms: int) -> None:

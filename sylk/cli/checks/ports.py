@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Iterator
+from pathlib import Path
 
 from sylk.cli.checks.finding import Finding, fail, ok
 from sylk.cli.faults import describe_listen_error
@@ -10,7 +11,8 @@ from sylk.errors import ListenError, TransportError
 from sylk.net.connection_limits import ConnectionLimits
 from sylk.net.listener import TcpListener
 from sylk.net.udp import bind_udp
-from sylk.server_config import ServerSections
+from sylk.server_config import ServerSections, port_of
+from sylk.share import Share
 
 SUBJECT = "ports"
 
@@ -24,7 +26,7 @@ def check_ports(sections: ServerSections, running: int | None) -> Iterator[Findi
             _try(kind, host, port)
         except ListenError as error:
             owner = owner_of(kind, port) if error.number == errno.EADDRINUSE else None
-            if running and owner is not None and owner.pid == running:
+            if running and owner is not None and running in (owner.pid, _parent_of(owner.pid)):
                 yield ok(SUBJECT, f"{name}: the server that runs has it")
             else:
                 text, _, cure = describe_listen_error(error, sections).partition("; ")
@@ -35,16 +37,32 @@ def check_ports(sections: ServerSections, running: int | None) -> Iterator[Findi
 
 def _wanted(sections: ServerSections) -> Iterator[tuple[str, str, int, str]]:
     sip, msrp = sections.sip, sections.msrp
-    for transport, host, port, what in (
-        ("udp", sip.local_ip, sip.local_udp_port, "SIP"),
-        ("tcp", sip.local_ip, sip.local_tcp_port, "SIP"),
-        ("tls", sip.local_ip, sip.local_tls_port, "SIP"),
-        ("tcp", msrp.local_ip, msrp.local_tcp_port, "MSRP"),
-        ("tls", msrp.local_ip, msrp.local_tls_port, "MSRP"),
-        ("tcp", sections.metrics.local_ip, sections.metrics.port, "metrics"),
+    for transport, port in (
+        ("udp", sip.local_udp_port),
+        ("tcp", sip.local_tcp_port),
+        ("tls", sip.local_tls_port),
     ):
         if port:
-            yield transport, host, port, what
+            yield transport, sip.local_ip, port, "SIP"
+    count = sections.server.workers
+    for share in (Share(index, count) for index in range(count)):
+        for transport, host, port, what in (
+            ("tcp", msrp.local_ip, msrp.local_tcp_port, "MSRP"),
+            ("tls", msrp.local_ip, msrp.local_tls_port, "MSRP"),
+            ("tcp", sections.metrics.local_ip, sections.metrics.port, "metrics"),
+        ):
+            if port:
+                yield transport, host, port_of(port, share), what
+
+
+def _parent_of(pid: int) -> int | None:
+    """Return who has started a process: a front has started its workers."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    # The name, in parentheses, may hold spaces.
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 def _try(kind: str, host: str, port: int) -> None:

@@ -6,6 +6,7 @@ import secrets
 import pytest
 from sylk_conference.factory import Factory
 
+from sylk.share import Share
 from tests.apps.conference.invited import Invited, outcome, refer
 from tests.apps.conference.visits import assert_all_is_gone, enter, rooms_of
 from tests.peers import DOMAIN, Caller, running_server
@@ -51,6 +52,14 @@ def test_there_may_be_no_factory() -> None:
 )
 def test_a_new_room_has_the_host_of_the_factory(uri: str, room: str) -> None:
     assert Factory("f", lambda _: 0).new_room(uri) == room.format("bababa-bababa-bababa-bababa")
+
+
+def test_a_name_leads_to_the_worker_that_has_made_it() -> None:
+    share = Share(2, 3)
+    factory = Factory("f", secrets.randbelow, share.owns)
+    names = {factory.new_name() for _ in range(100)}
+    assert len(names) == 100
+    assert all(share.owns(name) for name in names)
 
 
 async def test_each_who_calls_the_factory_gets_a_room_of_his_own() -> None:

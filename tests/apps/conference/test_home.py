@@ -4,6 +4,7 @@ from sylk_conference.room import Room
 
 from sylk.payload.cpim import Address, split_envelope
 from sylk.settings import AddressSettings
+from sylk.share import Share
 
 LOBBY = Address("sip:lobby@192.0.2.1", "Conference Room")
 NOW = b"2026-11-21T12:00:00Z"
@@ -104,3 +105,16 @@ def test_what_was_said_at_another_address_is_shown_as_said_here() -> None:
     assert room.said_again(right) == right
     room.called_as(Address("sip:lobby@127.0.0.1"))
     assert b"To:" not in room.said_again(right)
+
+
+def test_each_room_is_in_one_worker() -> None:
+    homes = [Home(Machine()) for _ in range(3)]
+    for index, home in enumerate(homes):
+        home.share = Share(index, 3)
+    for number in range(20):
+        user = f"ro\xf6m {number}"
+        # In a key it stands as a URI has it.
+        key = f"ro%C3%B6m%20{number}@localhost"
+        assert [home.has(key) for home in homes] == [home.has_user(user) for home in homes]
+        assert sum(home.has(key) for home in homes) == 1
+    assert HOME.has("lobby@localhost")

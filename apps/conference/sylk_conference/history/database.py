@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sylk.errors import SylkError
 
+FILE_NAME = "history.db"
+
 APPLICATION_ID = 0x53796C6B
 """Marks the file as ours ("Sylk"), for `file` and against opening what belongs to others."""
 
