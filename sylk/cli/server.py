@@ -126,7 +126,7 @@ def _start(
         fault = describe_listen_error(error, sections)
     except (SpoolError, TransportError) as error:
         fault = str(error)
-    except BaseException as error:
+    except BaseException as error:  # noqa: ASYNC103 - trio's run is over here
         # trio itself falls when it gets no memory: a server that is half dead must not go on.
         if not is_out_of_memory(error):
             raise
