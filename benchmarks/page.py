@@ -75,6 +75,19 @@ same kind:
 | joining a room of 50, until the welcome has come | 45 ms |
 """
 
+_COMPILED = """\
+## What a compiled part would bring
+
+Measured on 2026-11-21 on the machine above, by hand and not in this run: with mypyc 2.4 the
+parsers and messages of SIP and MSRP (`sip/grammar.py`, `headers.py`, `head.py`, `parser.py`,
+`message.py`, `uri.py`, `msrp/frame.py`, `msrp/parser.py`) were compiled to C, and `python -m
+benchmarks parsers` read an INVITE in 11.4 us rather than 15.6, and an MSRP SEND in 3.2 us rather
+than 4.2. A join costs more than 1,000 us, so it would gain 1 %; a message that goes to ten people
+costs some 60 us besides system calls, so it would gain 2 %. From 50 listeners on the loop in C
+costs as much as the loop in Python, as all that is left are system calls. So nothing here is
+compiled, and everything stays readable.
+"""
+
 _MARKS = {True: "met", False: "**missed**", None: "-"}
 
 
@@ -87,7 +100,7 @@ def render(report: Report) -> str:
     parts += [
         f"## {_TITLES.get(name, name)}\n\nFailed: {why}\n" for name, why in report.failures.items()
     ]
-    parts.append(_ELSEWHERE)
+    parts += [_COMPILED, _ELSEWHERE]
     return "\n".join(parts)
 
 
