@@ -196,6 +196,8 @@ def converse(people: dict[str, ScriptedChat]) -> None:
         person.say(f"I am {name}")
         for other in people.keys() - {name}:
             people[other].printed.wait_for(rf"\d\d:\d\d {name}: I am {name}\n")
-    for person in people.values():
+    # Who spoke last first: he who hears of it and hangs up at once may overtake his own answer to
+    # it on the way through a relay, and the speaker would be told that he has not got it.
+    for person in reversed(people.values()):
         assert person.leave() == 0, person.errors.text
         assert not person.errors.text, person.errors.text
