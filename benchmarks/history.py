@@ -33,7 +33,7 @@ REPLAY = 20
 LIMITS = HistoryLimits(age=0, count=0)
 
 _TICK = 0.001
-_SERVER_GC = (3_000, 4, 200)
+_SERVER_GC = (3_000, 4, 50)
 # As the server has it; what is measured here is what a server does.
 _INSERT = "INSERT INTO records (room, at, sender, body) VALUES (1, ?, ?, ?)"
 

@@ -1,7 +1,9 @@
 """The page about a soak: `python -m benchmarks.soak.page build/soak.json > docs/soak.md`."""
 
 import json
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,7 +27,10 @@ word. One reads slowly; and there are calls that are refused, calls that are giv
 requests and frames, octets and silence. At the end all are gone at once.
 
 Every message has a number, and is owed to all who are in the room for certain when it is said. It
-is lost when it does not come within 20 s.
+is lost when it does not come within 20 s. A fault is an answer that the load had not expected: 506
+is what one hears who comes back before the server has seen the end of his old connection, 491 one
+whose request crossed another; the load has tried again since. Who is put out may be a guest who
+is about to leave.
 """
 
 
@@ -67,6 +72,7 @@ class Result(TypedDict):
     heard: int
     lost: int
     counts: dict[str, int]
+    faults: list[str]
     warnings: int
     errors: int
     tracebacks: int
@@ -84,6 +90,7 @@ def render(result: Result) -> str:
         *(_ABOUT, "## Result", "", _verdict(result), ""),
         f"{result['said']} messages, heard {result['heard']} times, {result['lost']} lost;",
         f"{counts}.",
+        *_faults(result["faults"]),
         f"In the log: {result['warnings']} warnings, {result['errors']} errors,"
         f" {result['tracebacks']} tracebacks.",
         *(
@@ -98,6 +105,13 @@ def render(result: Result) -> str:
         *("", *_table(result), ""),
     ]
     return "\n".join(lines)
+
+
+def _faults(faults: list[str]) -> list[str]:
+    """Return lines on what the load has taken for faults: answers that it had not expected."""
+    kinds = Counter(re.sub(r"[0-9]{4,}|(?<=guest)[0-9]+", "…", fault) for fault in faults)
+    told = [f"{count} times `{kind}`" for kind, count in kinds.most_common(5)]
+    return [f"Faults: {', '.join(told)}."] if told else []
 
 
 def _verdict(result: Result) -> str:

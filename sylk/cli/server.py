@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "rooms": partial(status.run, "rooms"),
     "log-level": partial(status.run, "log-level"),
 }
-_GC_THRESHOLDS = (3_000, 4, 200)
+_GC_THRESHOLDS = (3_000, 4, 50)
 _COLLECT_INTERVAL = 60.0
 """Seconds between two looks through all there is. A call that is over leaves a hundred objects for
 one: by their number alone there would be one in some thousand calls."""
