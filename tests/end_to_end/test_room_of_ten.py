@@ -50,7 +50,7 @@ def test_ten_people_chat_on_whatever_others_of_the_room_do(
             assert others.ask(Flood(SECONDS), Flooded).count
         # Whoever has missed a message, or heard one twice or too early, is told instead of this.
         assert ten.ask(Ready(), Heard).chat.seconds
-        # Who talks without pause is read to his end at his rate, though he has gone: that takes long.
+        # Who talks without pause is read to his end at his rate, which takes long: he may stay.
         wait_for_descriptors(server, descriptors + (name == "one talks without pause"))
         assert server.rss - before < MAX_GROWTH
     assert is_well(server)
